@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * strongroom.h - the client library: protect data, grant access, deploy an app, run it, read the
+ * result
+ *
+ * One struct sr_client is one network (a network.json), one keystore folder and one acting wallet.
+ * Every call waits until it is done. One client and one thread at a time: the library runs its own
+ * event loop inside each call. Long calls tell what they do through the progress function.
+ *
+ * Conventions
+ *   addresses, hashes   text, "0x" and hex digits, any letter case in, lower case out
+ *   amounts             nRLC (10^-9 RLC) as decimal text unless a name says otherwise
+ *   ret_x               written on success only; what must be freed says so
+ *   err                 optional; after a failure holds the code, what happened, what to do next
+ *
+ * A minimal program is examples/protect.c. Build: cc app.c $(pkg-config --cflags --libs --static
+ * strongroom).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <strongroom/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SR_PUBLIC __attribute__((visibility("default")))
+#define SR_WARN   __attribute__((warn_unused_result))
+
+#define SR_ADDR_TEXT   43 /* "0x", 40 digits, NUL */
+#define SR_HASH_TEXT   67 /* "0x", 64 digits, NUL */
+#define SR_AMOUNT_TEXT 79 /* decimal digits of 2^256 - 1, NUL */
+#define SR_CID_TEXT    72 /* base58 CIDv0 or base32 CIDv1, NUL */
+
+#define SR_MAX_FILES      1024                /* files of one protected data */
+#define SR_MAX_JSON       (16u << 20)         /* bytes of a JSON object to protect */
+#define SR_MAX_SECRETS    16                  /* requester secrets of one run */
+#define SR_MAX_INPUTS     64                  /* input file URLs of one run */
+#define SR_MAX_SECRET_LEN 4096                /* bytes of one secret */
+#define SR_MAX_ARGS       8192                /* bytes of the arguments of one run */
+#define SR_UNLIMITED      9007199254740991ull /* accesses of a grant without a limit (2^53 - 1) */
+
+/* ---- client ------------------------------------------------------------------------------- */
+
+struct sr_client;
+
+/* What a long call is doing. total is 0 when unknown; done == total ends a step. */
+struct sr_progress {
+    const char *step;  /* static: "encrypt", "upload", "deploy", "secret", "grant", "wait",
+                          "download",  "decrypt" */
+    const char *stage; /* for "wait": matched, initialised, attested, running, uploading, completed;
+                          else NULL */
+    uint64_t done, total; /* bytes for encrypt, upload, download, decrypt; else 0 */
+    const char *subject;  /* file, address or task id; may be NULL; borrowed */
+};
+typedef void (*sr_progress_fn)(void *arg, const struct sr_progress *p);
+
+/*
+ * Asks for the password of a keystore file: writes at most n - 1 bytes and a NUL into secret_buf.
+ * confirm: a new password, ask twice. The library wipes the buffer.
+ */
+typedef sr_status (*sr_password_fn)(void *arg, const char *wallet, bool confirm, char *secret_buf,
+                                    size_t n, struct sr_err *err);
+
+struct sr_options {
+    const char *dir;          /* network folder with network.json; NULL: $STRONGROOM_DIR, else
+                                 $HOME/.strongroom/dev */
+    const char *network_file; /* a network.json elsewhere; wins over dir */
+    const char *keystore;     /* folder of V3 keystores and result keys; NULL: $STRONGROOM_KEYSTORE,
+                                 else     $HOME/.strongroom/keystore */
+    const char *as; /* who acts: a development name, an address, or a wallet in the keystore;
+                       NULL: the default wallet ("wallet use") */
+    sr_password_fn password; /* NULL: calls that need a keystore password fail */
+    void *password_arg;
+    sr_progress_fn progress; /* may be NULL */
+    void *progress_arg;
+};
+
+/*
+ * sr_client_open - reads the settings; touches neither network nor keystore
+ *
+ * opts     borrows; texts are copied
+ * ret_c    owned: sr_client_close
+ *
+ * network.json is read by the first call that needs it. Fails with SR_E_NOMEM only.
+ */
+SR_PUBLIC SR_WARN sr_status sr_client_open(const struct sr_options *opts, struct sr_client **ret_c,
+                                           struct sr_err *err);
+SR_PUBLIC void sr_client_close(struct sr_client *c); /* accepts NULL; wipes keys */
+/* The folders in use, after defaults; borrowed from the client. */
+SR_PUBLIC const char *sr_client_dir(const struct sr_client *c);
+SR_PUBLIC const char *sr_client_keystore(const struct sr_client *c);
+
+/* Frees what a call returned as owned text; accepts NULL. */
+SR_PUBLIC void sr_free(void *p);
+
+/* ---- wallets (no network needed) ------------------------------------------------------------ */
+
+struct sr_wallet {
+    char address[SR_ADDR_TEXT];
+    char name[64];  /* development name, or the name given to wallet new/import; may be "" */
+    char path[512]; /* keystore file; "" for a development account */
+    bool is_default;
+};
+/* New key, encrypted (Web3 Secret Storage v3, scrypt) under a password that is asked for. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_new(struct sr_client *c, const char *name,
+                                          struct sr_wallet *ret_w, struct sr_err *err);
+/* secret_key: 32 bytes as hex (with or without 0x), or the JSON text of a V3 keystore (its password
+ * is asked for, then kept). SR_E_MALFORMED, SR_E_CONFLICT when the address is there already. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_import(struct sr_client *c, const char *name,
+                                             const char *secret_key, struct sr_wallet *ret_w,
+                                             struct sr_err *err);
+/* ret_list is owned: sr_free. Keystore files first, then the network's development accounts. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_list(struct sr_client *c, struct sr_wallet **ret_list,
+                                           size_t *ret_n, struct sr_err *err);
+/* The acting wallet, or the one named. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_show(struct sr_client *c, const char *who,
+                                           struct sr_wallet *ret_w, struct sr_err *err);
+/* Makes who the default of this keystore folder. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_use(struct sr_client *c, const char *who,
+                                          struct sr_wallet *ret_w, struct sr_err *err);
+/* The private key in hex, after the password; ret_secret is owned: sr_wallet_wipe. */
+SR_PUBLIC SR_WARN sr_status sr_wallet_export(struct sr_client *c, const char *who,
+                                             char **ret_secret, struct sr_err *err);
+SR_PUBLIC void sr_wallet_wipe(char *secret); /* overwrites, frees; accepts NULL */
+
+/* ---- money ------------------------------------------------------------------------------------
+ */
+
+struct sr_account {
+    char address[SR_ADDR_TEXT];
+    char stake_nrlc[SR_AMOUNT_TEXT];  /* free, in the hub */
+    char locked_nrlc[SR_AMOUNT_TEXT]; /* held by running deals */
+    char wallet_nrlc[SR_AMOUNT_TEXT]; /* RLC outside the hub */
+    char gas_wei[SR_AMOUNT_TEXT];     /* native coin, for gas */
+};
+SR_PUBLIC SR_WARN sr_status sr_account_show(struct sr_client *c, const char *who,
+                                            struct sr_account *ret_a, struct sr_err *err);
+/* amount: "1000", "1000 nRLC", "1.5 RLC". */
+SR_PUBLIC SR_WARN sr_status sr_account_deposit(struct sr_client *c, const char *amount,
+                                               char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_account_withdraw(struct sr_client *c, const char *amount,
+                                                char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* Development networks only: gas and RLC for who, from the operator's account. */
+SR_PUBLIC SR_WARN sr_status sr_faucet(struct sr_client *c, const char *who,
+                                      struct sr_account *ret_a, struct sr_err *err);
+
+/* ---- protected data ---------------------------------------------------------------------------
+ */
+
+struct sr_data {
+    char address[SR_ADDR_TEXT];
+    char owner[SR_ADDR_TEXT];
+    char name[128];
+    char multiaddr[256]; /* "/p2p/<cid>" or a URL */
+    char cid[SR_CID_TEXT];
+    char checksum[SR_HASH_TEXT];
+    char tx[SR_HASH_TEXT];   /* that created it; "" when not known */
+    uint64_t created_unix_s; /* 0 when not known */
+    uint64_t bytes;          /* of the encrypted file; 0 when not known */
+    char *schema;            /* JSON text; owned: sr_data_done; may be NULL */
+    bool has_secret;         /* its key is in the secret service */
+};
+SR_PUBLIC void sr_data_done(struct sr_data *d); /* frees what it holds; accepts NULL */
+
+/*
+ * sr_data_protect_files - encrypts files, stores them, registers them, hands the key to the secret
+ * service
+ *
+ * paths    n file names; one file is key "file", several take their base names (other characters
+ *          than letters, digits, - and _ become _; two files of one key are an error)
+ * name     public, on the chain; may be ""
+ *
+ * One pass, constant memory at any size. SR_E_NOTFOUND, SR_E_SYS (a file unreadable), SR_E_CONFLICT
+ * (a file changed while it was read), SR_E_UNAVAILABLE. When the key could not be handed over after
+ * the registration, the error says so and the data set is useless.
+ */
+SR_PUBLIC SR_WARN sr_status sr_data_protect_files(struct sr_client *c, const char *const *paths,
+                                                  size_t n, const char *name, struct sr_data *ret_d,
+                                                  struct sr_err *err);
+/* The same for a JSON object, typed as the JavaScript SDK types it: strings, booleans, numbers
+ * (f64), nested objects. Arrays and null are refused. */
+SR_PUBLIC SR_WARN sr_status sr_data_protect_json(struct sr_client *c, const char *json, size_t len,
+                                                 const char *name, struct sr_data *ret_d,
+                                                 struct sr_err *err);
+/* Data sets of owner (NULL: the acting wallet), newest first. ret_list is owned: sr_data_list_free.
+ */
+SR_PUBLIC SR_WARN sr_status sr_data_list(struct sr_client *c, const char *owner,
+                                         struct sr_data **ret_list, size_t *ret_n,
+                                         struct sr_err *err);
+SR_PUBLIC void sr_data_list_free(struct sr_data *list, size_t n);
+SR_PUBLIC SR_WARN sr_status sr_data_show(struct sr_client *c, const char *data,
+                                         struct sr_data *ret_d, struct sr_err *err);
+
+struct sr_grant {
+    const char *data;
+    const char *app;  /* address, name in network.json, or whitelist contract; "any" for any app */
+    const char *user; /* address or name; "any" for anybody */
+    const char *price_nrlc; /* per access; NULL: 0 */
+    uint64_t count;         /* accesses; 0: 1 */
+};
+struct sr_grant_info {
+    char order_hash[SR_HASH_TEXT];
+    char app[SR_ADDR_TEXT];  /* zero address: any */
+    char user[SR_ADDR_TEXT]; /* zero address: any */
+    char price_nrlc[SR_AMOUNT_TEXT];
+    uint64_t count, remaining;
+    char tx[SR_HASH_TEXT]; /* of a revocation; else "" */
+};
+/* Signs a data set order and publishes it. SR_E_CONFLICT: granted already; SR_E_REFUSED: not the
+ * owner, not an app, no key in the secret service. */
+SR_PUBLIC SR_WARN sr_status sr_data_grant(struct sr_client *c, const struct sr_grant *g,
+                                          struct sr_grant_info *ret_g, struct sr_err *err);
+/* Open grants; app and user NULL: all. ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_data_grants(struct sr_client *c, const char *data, const char *app,
+                                           const char *user, struct sr_grant_info **ret_list,
+                                           size_t *ret_n, struct sr_err *err);
+/* Closes on the chain every open grant that matches. SR_E_NOTFOUND when there is none. ret_list is
+ * owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_data_revoke(struct sr_client *c, const char *data, const char *app,
+                                           const char *user, struct sr_grant_info **ret_list,
+                                           size_t *ret_n, struct sr_err *err);
+
+/* ---- apps -------------------------------------------------------------------------------------
+ */
+
+struct sr_app {
+    char address[SR_ADDR_TEXT];
+    char owner[SR_ADDR_TEXT];
+    char name[128];
+    char multiaddr[256];
+    char checksum[SR_HASH_TEXT]; /* SHA-256 of the OCI manifest */
+    char tx[SR_HASH_TEXT];
+    char order_hash[SR_HASH_TEXT]; /* of the published app order; "" without */
+    char *egress; /* JSON array of hosts the app may talk to, "[]" for none; owned: sr_app_done;
+                     NULL when not known */
+};
+SR_PUBLIC void sr_app_done(struct sr_app *a);
+/* dir holds app.json {name, entrypoint, files, egress} and the files. Packs an OCI image, stores
+ * and registers it, and publishes a free, unlimited app order unless no_publish. */
+SR_PUBLIC SR_WARN sr_status sr_app_deploy(struct sr_client *c, const char *dir, bool no_publish,
+                                          struct sr_app *ret_a, struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_app_show(struct sr_client *c, const char *app, struct sr_app *ret_a,
+                                        struct sr_err *err);
+
+/* ---- runs -------------------------------------------------------------------------------------
+ */
+
+struct sr_run_secret {
+    unsigned index;    /* 1.. as the app sees it: IEXEC_REQUESTER_SECRET_<index> */
+    const void *value; /* borrows secret */
+    size_t n;          /* 1..SR_MAX_SECRET_LEN */
+};
+struct sr_run {
+    const char *app;         /* address, or a name in network.json */
+    const char *const *data; /* addresses; at most one in this version */
+    size_t n_data;
+    const char *args; /* public: it is on the chain; NULL: none */
+    const struct sr_run_secret *secrets;
+    size_t n_secrets;
+    const char *const *input_urls;
+    size_t n_inputs;
+    const char *max_app_nrlc, *max_data_nrlc, *max_pool_nrlc; /* NULL: 0 */
+    const char *workerpool;                                   /* NULL: the network's */
+    const char *beneficiary; /* who can decrypt; NULL: the acting wallet */
+    bool plain_result;       /* do not encrypt the result (anybody can read it) */
+};
+struct sr_deal_ids {
+    char deal[SR_HASH_TEXT];
+    char task[SR_HASH_TEXT];
+    char tx[SR_HASH_TEXT];
+    char cost_nrlc[SR_AMOUNT_TEXT];
+};
+/*
+ * sr_run_start - finds orders, checks that the run can succeed, then makes the deal
+ *
+ * Nothing is paid before all checks passed: orders open, prices within the limits, access granted
+ * to this app and requester, data key and result key present, app image in place, stake sufficient.
+ * SR_E_REFUSED says which check failed.
+ */
+SR_PUBLIC SR_WARN sr_status sr_run_start(struct sr_client *c, const struct sr_run *run,
+                                         struct sr_deal_ids *ret_ids, struct sr_err *err);
+
+struct sr_task {
+    char task[SR_HASH_TEXT];
+    char deal[SR_HASH_TEXT];
+    char status[16]; /* UNSET, ACTIVE, REVEALING, COMPLETED, FAILED, TIMEOUT: as the chain has it */
+    char stage[32];  /* what the scheduler last said; "" when it said nothing */
+    char cause[240]; /* of a failure; "" otherwise */
+    uint64_t final_deadline_unix_s;
+    char result_location[256]; /* "/ipfs/<cid>"; "" when there is none */
+    char result_digest[SR_HASH_TEXT];
+    char worker[SR_ADDR_TEXT]; /* "" when not known */
+};
+SR_PUBLIC SR_WARN sr_status sr_task_show(struct sr_client *c, const char *task,
+                                         struct sr_task *ret_t, struct sr_err *err);
+/* Waits for the end, told by the scheduler and the chain. SR_OK: COMPLETED. SR_E_TASK: it failed,
+ * the error has the cause, and ret_t (may be NULL) is filled too. */
+SR_PUBLIC SR_WARN sr_status sr_task_wait(struct sr_client *c, const char *task,
+                                         struct sr_task *ret_t, struct sr_err *err);
+
+struct sr_deal {
+    char deal[SR_HASH_TEXT];
+    char app[SR_ADDR_TEXT], data[SR_ADDR_TEXT], workerpool[SR_ADDR_TEXT];
+    char requester[SR_ADDR_TEXT], beneficiary[SR_ADDR_TEXT];
+    char price_nrlc[SR_AMOUNT_TEXT]; /* per task */
+    char tag[SR_HASH_TEXT];
+    uint64_t category, trust, start_unix_s, first, size;
+    char *params; /* JSON text; owned: sr_deal_done */
+};
+SR_PUBLIC void sr_deal_done(struct sr_deal *d);
+SR_PUBLIC SR_WARN sr_status sr_deal_show(struct sr_client *c, const char *deal,
+                                         struct sr_deal *ret_d, struct sr_err *err);
+
+struct sr_result {
+    char dir[512]; /* where the files are */
+    size_t files;
+    uint64_t bytes;
+    bool was_encrypted;
+};
+/* Downloads the result of a completed task, decrypts it with the key in the keystore folder,
+ * unpacks it into out_dir (made when missing; existing files are never overwritten: SR_E_CONFLICT).
+ * Streams. */
+SR_PUBLIC SR_WARN sr_status sr_result_get(struct sr_client *c, const char *task,
+                                          const char *out_dir, struct sr_result *ret_r,
+                                          struct sr_err *err);
+
+/* The exit code of a command that ended with this code: 0 ok, 2 usage, 3 refused, 4 task failed, 5
+ * service down, 1 anything else. */
+SR_PUBLIC int sr_exit_code(sr_status code);
+
+#ifdef __cplusplus
+}
+#endif
