@@ -61,9 +61,13 @@ struct hash sha256_end(struct sha256 *s);
 void sha256_drop(struct sha256 *s); /* accepts an ended one */
 struct hash sha256(struct slice s);
 void sha384(struct slice s, uint8_t ret_digest[48]);
+void sha512(struct slice s, uint8_t ret_digest[64]);
 void hmac_sha256(struct slice secret_key, struct slice s, uint8_t ret_mac[32]);
 SR_CHECK sr_status hkdf_sha256(struct slice secret_ikm, struct slice salt, struct slice info,
                                uint8_t *ret_okm, size_t n, struct sr_err *err);
+/* The second half of HKDF, for a key that is already uniform. At most 8160 bytes. */
+SR_CHECK sr_status hkdf_expand(const uint8_t secret_prk[32], struct slice info, uint8_t *ret_okm,
+                               size_t n, struct sr_err *err);
 SR_CHECK sr_status scrypt_derive(struct slice secret_password, struct slice salt, uint64_t n,
                                  uint64_t r, uint64_t p, uint8_t *ret_key, size_t len,
                                  struct sr_err *err); /* at most 256 MiB of memory */
@@ -120,6 +124,11 @@ SR_CHECK sr_status aes_gcm_seal(const struct sr_secret *key, struct slice aad,
 SR_CHECK sr_status aes_gcm_open(const struct sr_secret *key, struct slice aad, struct slice sealed,
                                 struct buf *ret_secret, struct sr_err *err);
 
+/* AES-128-CTR over in, for Ethereum keystores (both directions are the same); ret gets in.n bytes.
+ */
+SR_CHECK sr_status aes128_ctr(struct slice secret_key16, const uint8_t iv[16], struct slice in,
+                              struct buf *ret, struct sr_err *err);
+
 /* ---- RSA: keys of results
  * ---------------------------------------------------------------------------------- */
 
@@ -140,6 +149,8 @@ SR_CHECK sr_status rsa_decrypt(struct slice secret_pem, struct slice cipher, str
 
 #define HPKE_ENC_BYTES 32
 SR_CHECK sr_status hpke_keygen(struct sr_secret *ret_key, uint8_t ret_public[32],
+                               struct sr_err *err);
+SR_CHECK sr_status hpke_public(const struct sr_secret *key, uint8_t ret_public[32],
                                struct sr_err *err);
 /* One message: ret gets enc(32) | ciphertext | tag(16). */
 SR_CHECK sr_status hpke_seal(const uint8_t public_key[32], struct slice info, struct slice aad,
