@@ -14,20 +14,18 @@
 /*
  * struct tee_sim_authority - a throw-away root made by `strongroom up`, in Intel's formats
  *
- * platform     secret; given to launchers, which give it to rooms: lets them sign evidence
- * root_der     given to vaults started with --dev
- * collateral   JSON (PCK CRL, TCB info, QE identity, …), given with the root
- * All three are to be kept in files of their own; the keys of root and CAs are forgotten at once.
+ * secret_platform  the worker's --authority file: gives rooms the means to sign evidence
+ * verifier         the vault's --authority file: the root and its collateral, no secret
+ * Root and CA keys are forgotten at once. Owned: tee_sim_authority_done.
  */
 struct tee_sim_authority {
     struct buf secret_platform;
-    struct buf root_der;
-    struct buf collateral;
+    struct buf verifier;
 };
-/* Valid from now_s - 1 day, for ten years. ret is owned: tee_sim_authority_done. */
+/* Valid from a day before now_s, for ten years. */
 SR_CHECK sr_status tee_sim_authority_new(uint64_t now_s, struct tee_sim_authority *ret,
                                          struct sr_err *err);
-void tee_sim_authority_done(struct tee_sim_authority *a);
+void tee_sim_authority_done(struct tee_sim_authority *a); /* accepts a zeroed one */
 
 /* ---- DCAP quotes ---- */
 
@@ -83,6 +81,9 @@ SR_CHECK sr_status dcap_collateral_new(struct slice json, struct slice root_der,
                                        struct sr_err *err);
 void dcap_collateral_free(struct dcap_collateral *c); /* accepts NULL */
 
+struct tee_registers {
+    uint8_t mrtd[48], mrconfigid[48], rtmr[4][48];
+};
 struct dcap_result {
     const char *error; /* class of the failure, NULL: accepted */
     bool tdx, debug;
@@ -107,13 +108,6 @@ size_t dcap_strict_reasons(const struct dcap_result *r, const char **ret_reasons
 
 /* ---- evidence envelopes ---- */
 
-typedef enum {
-    TEE_TDX = 0x01,
-    TEE_SEV_SNP = 0x02,
-    TEE_SGX = 0x03,
-    TEE_NITRO = 0x04,
-    TEE_SIMULATED = 0x7f,
-} tee_provider;
 const char *tee_provider_label(tee_provider p); /* "tdx", …, "SIMULATED" */
 
 #define TEE_ENVELOPE_MAX (2u << 20)
@@ -126,48 +120,49 @@ struct tee_envelope { /* borrowed from its bytes; absent parts are empty */
 };
 SR_CHECK sr_status tee_envelope_parse(struct slice bytes, struct tee_envelope *ret,
                                       struct sr_err *err);
-SR_CHECK sr_status tee_launch_parse(struct slice json, struct tee_launch *ret, struct sr_err *err);
-SR_CHECK sr_status tee_runtime_parse(struct slice bytes, struct tee_runtime *ret,
-                                     struct sr_err *err);
 
 /* ---- policy and verdict ---- */
 
-#define TEE_ROOMS_MAX   32
-#define TEE_REASONS_MAX 16
-#define TEE_SIM_MAX_AGE_S                                                                          \
-    86400 /* simulated evidence carries its time; the nonce bounds it closer */
+#define TEE_MEASUREMENTS_MAX 32
+#define TEE_REASONS_MAX      16
+#define TEE_SIM_MAX_AGE_S    3600 /* simulated evidence carries its time; the nonce bounds it closer \
+                                   */
 #define TEE_CLOCK_SKEW_S 300
 
-/* What a verifier trusts: real roots or a simulated one, never both. */
+/* What a verifier trusts: Intel's root or a simulated one, never both. */
 struct tee_trust;
-/* simulated: the root is a simulated authority's. Needs dev_mode; SR_E_REFUSED without. */
-SR_CHECK sr_status tee_trust_new(struct slice root_der, struct slice collateral_json,
-                                 bool simulated, bool dev_mode, struct tee_trust **ret,
+/*
+ * tee_trust_new - an anchor with its collateral
+ *
+ * authority  the verifier's file: JSON {"simulated":bool,"root":"hex DER","collateral":{…}}
+ * dev_mode   a simulated authority is refused without it (SR_E_REFUSED)
+ */
+SR_CHECK sr_status tee_trust_new(struct slice authority, bool dev_mode, struct tee_trust **ret,
                                  struct sr_err *err);
 void tee_trust_free(struct tee_trust *t); /* accepts NULL */
 bool tee_trust_is_simulated(const struct tee_trust *t);
 
 struct tee_policy {
-    struct hash rooms[TEE_ROOMS_MAX]; /* allowed room executables (the signed list of releases) */
-    size_t n_rooms;
+    uint8_t mrtd[TEE_MEASUREMENTS_MAX][48]; /* allowed measurements; none: everything is refused */
+    size_t n_mrtd;
 };
 
 struct tee_verdict {
     tee_provider provider;
     bool simulated;
     tcb_status tcb;
-    struct tee_runtime runtime;        /* as bound by REPORTDATA */
-    struct tee_launch launch;          /* as shown by the registers */
-    struct hash digest;                /* tee_evidence_digest */
-    char reasons[TEE_REASONS_MAX][48]; /* why it was refused */
+    struct tee_registers regs;
+    uint8_t report_data[64];
+    struct hash digest;                   /* SHA-256 of the whole envelope */
+    const char *reasons[TEE_REASONS_MAX]; /* why it was refused: all failed clauses */
     size_t n_reasons;
 };
 /*
- * tee_verify - evidence to verdict: envelope, quote, report data, registers, policy
+ * tee_verify - evidence to verdict: envelope, quote, collateral, policy
  *
- * Returns SR_OK, SR_E_MALFORMED, SR_E_CRYPTO (a signature or binding is wrong), SR_E_REFUSED
- * (genuine, but the policy says no: every failed clause is in ret->reasons). The caller still
- * compares ret->runtime (nonce, task, worker, sms) and ret->launch.app with what it expects.
+ * Returns SR_OK, SR_E_MALFORMED, SR_E_CRYPTO (a signature or a chain is wrong), SR_E_REFUSED
+ * (genuine, but the policy says no: ret->reasons is set then too). The caller still compares
+ * ret->report_data with what it expects (nonce, task, worker, keys).
  */
 SR_CHECK sr_status tee_verify(const struct tee_trust *t, const struct tee_policy *p,
                               struct slice envelope, uint64_t now_s, struct tee_verdict *ret,
