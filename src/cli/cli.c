@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From argv to a command, its output and its exit code. */
+#include "cli/cli.h"
+#include "cli/cli_int.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+#define OUT_MAX (64u << 20) /* bytes of an answer */
+
+bool cli_has(const char *word) {
+    static const char *const own[] = {"help", "--help", "-h", "version", "--version"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(own); i++)
+        if (strcmp(word, own[i]) == 0) return true;
+    return cli_is_group(word);
+}
+
+static int unknown(const char *word) {
+    (void)fprintf(stderr,
+                  "strongroom: there is no command \"%.64s\"\n  next: strongroom help lists them\n",
+                  word);
+    return 2;
+}
+
+static int help(int argc, char **argv) {
+    int used = 0;
+    if (argc < 3) {
+        cli_help_all(stdout);
+        return 0;
+    }
+    const struct cli_cmd *cmd = cli_find(argc - 1, argv + 1, &used);
+    if (cmd) {
+        cli_help_one(stdout, cmd);
+    } else if (cli_is_group(argv[2])) {
+        cli_help_group(stdout, argv[2]);
+    } else {
+        return unknown(argv[2]);
+    }
+    return 0;
+}
+
+static sr_status open_client(struct cli *c, struct sr_err *err) {
+    struct sr_options o = {
+        .dir = cli_value(c, "--dir"),
+        .network_file = cli_value(c, "--network"),
+        .keystore = cli_value(c, "--keystore"),
+        .as = cli_value(c, "--as"),
+        .password = cli_password,
+        .password_arg = c,
+        .progress = cli_progress,
+        .progress_arg = c,
+    };
+    return sr_client_open(&o, &c->client, err);
+}
+
+static int run(const struct cli_cmd *cmd, int argc, char **argv) {
+    struct sr_err err = {0};
+    struct cli *c = sr_calloc_n(1, sizeof *c);
+    if (!c) return 1;
+    c->cmd = cmd;
+    c->tty = isatty(STDERR_FILENO) == 1;
+    c->started_us = clock_mono_us();
+    buf_init(&c->out, OUT_MAX);
+    c->w = jw_of(&c->out);
+    sr_status st = cli_parse(c, argc, argv, &err);
+    int code = 0;
+    if (st == SR_OK && cli_flag(c, "--help")) {
+        cli_help_one(stdout, cmd);
+    } else {
+        if (st == SR_OK) st = open_client(c, &err);
+        if (st == SR_OK) st = cmd->run(c, &err);
+        cli_progress_end(c);
+        if (st == SR_OK) st = buf_status(&c->out, &err);
+        if (c->out.n > 0) {
+            struct sr_err out_err = {0};
+            sr_status wrote = fd_write_all(STDOUT_FILENO, c->out.p, c->out.n, &out_err);
+            if (st == SR_OK && wrote != SR_OK) {
+                st = wrote;
+                err = out_err;
+            }
+        }
+        if (st != SR_OK) code = cli_report(c, st, &err);
+    }
+    sr_client_close(c->client);
+    buf_wipe(&c->out);
+    free(c);
+    return code;
+}
+
+int cli_main(int argc, char **argv) {
+    if (argc < 2) {
+        cli_help_all(stderr);
+        return 2;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "help") == 0) return help(argc, argv);
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        cli_help_all(stdout);
+        return 0;
+    }
+    if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0) {
+        (void)printf("strongroom %s\n", STRONGROOM_VERSION);
+        return 0;
+    }
+    int used = 0;
+    const struct cli_cmd *cmd = cli_find(argc, argv, &used);
+    if (cmd) return run(cmd, argc - 1 - used, argv + 1 + used);
+    if (!cli_is_group(word)) return unknown(word);
+    bool asked = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    cli_help_group(asked ? stdout : stderr, word);
+    return asked ? 0 : 2;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli_int.h - one command being run: its words, options, output; and the table of all commands
+ *
+ * The table (table.c) is the only place where a command, an option or an argument is named:
+ * parsing, help, the reference page and the man page all come from it.
+ */
+#pragma once
+#include "base/base.h"
+#include <stdio.h>
+#include <strongroom/strongroom.h>
+
+#define CLI_MAX_ARGS   (SR_MAX_FILES + 16) /* positional arguments */
+#define CLI_MAX_OPTS   128                 /* options given */
+#define CLI_PASSWORD   1024                /* bytes of a password, with its NUL */
+#define CLI_SECRET_MAX (64u * 1024)        /* bytes of a key file */
+
+struct cli_opt {
+    const char *name;  /* "--price" */
+    const char *alias; /* "-o"; may be NULL */
+    const char *value; /* name of its value; NULL: a switch */
+    const char *help;
+    bool repeat;
+};
+
+struct cli;
+struct cli_cmd {
+    const char *words; /* "data protect" */
+    const char *args;  /* "PATH..."; "" for none */
+    unsigned min_args, max_args;
+    const char *summary; /* one line */
+    const char *details; /* paragraphs for the reference; may be "" */
+    const struct cli_opt *opts;
+    size_t n_opts;
+    sr_status (*run)(struct cli *c, struct sr_err *err);
+};
+
+struct cli_given {
+    const struct cli_opt *opt;
+    const char *value;
+};
+
+struct cli {
+    const struct cli_cmd *cmd;
+    const char *args[CLI_MAX_ARGS];
+    size_t n_args;
+    struct cli_given given[CLI_MAX_OPTS];
+    size_t n_given;
+    bool json, quiet;
+    struct sr_client *client;
+    /* output: flushed once at the end of a command that succeeded */
+    struct buf out;
+    struct jw w;
+    /* the progress line on stderr */
+    bool tty, line_open;
+    const char *last_step, *last_stage;
+    int64_t started_us, drawn_us, step_us;
+};
+
+/* table.c */
+extern const struct cli_cmd cli_commands[];
+extern const size_t cli_n_commands;
+extern const struct cli_opt cli_common[];
+extern const size_t cli_n_common;
+
+/* parse.c */
+/* The command whose words begin argv[1..]; *ret_used words were read. NULL: none. */
+const struct cli_cmd *cli_find(int argc, char **argv, int *ret_used);
+SR_CHECK sr_status cli_parse(struct cli *c, int argc, char **argv, struct sr_err *err);
+const char *cli_value(const struct cli *c, const char *name); /* the last one given, or NULL */
+const char *cli_value_nth(const struct cli *c, const char *name, size_t i);
+bool cli_flag(const struct cli *c, const char *name);
+
+/* help.c */
+void cli_help_all(FILE *f);
+void cli_help_group(FILE *f, const char *group);
+void cli_help_one(FILE *f, const struct cli_cmd *cmd);
+bool cli_is_group(const char *word);
+
+/* output.c: the same call makes a line of text or a member of the JSON object */
+void out_begin(struct cli *c);
+void out_end(struct cli *c);
+void out_str(struct cli *c, const char *key, const char *value);
+void out_u64(struct cli *c, const char *key, uint64_t value);
+void out_bool(struct cli *c, const char *key, bool value);
+void out_json(struct cli *c, const char *key, const char *json); /* JSON text; NULL: null */
+void out_amount(struct cli *c, const char *key, const char *nrlc);
+void out_time(struct cli *c, const char *key, uint64_t unix_s);
+void out_text(struct cli *c, const char *fmt, ...) SR_PRINTF(2, 3); /* text mode only */
+void cli_progress(void *arg, const struct sr_progress *p);
+void cli_progress_end(struct cli *c);
+int cli_report(struct cli *c, sr_status code, const struct sr_err *err);
+
+/* prompt.c */
+sr_status cli_password(void *arg, const char *wallet, bool confirm, char *secret_buf, size_t n,
+                       struct sr_err *err);
+/* A secret text from a file ("-": standard input), or asked for without echo when path is NULL. */
+SR_CHECK sr_status cli_secret(struct cli *c, const char *path, const char *question,
+                              struct buf *ret_secret, struct sr_err *err);
+SR_CHECK sr_status cli_read_file(const char *path, size_t max, struct buf *ret, struct sr_err *err);
+
+/* commands */
+sr_status cmd_wallet_new(struct cli *c, struct sr_err *err);
+sr_status cmd_wallet_import(struct cli *c, struct sr_err *err);
+sr_status cmd_wallet_list(struct cli *c, struct sr_err *err);
+sr_status cmd_wallet_show(struct cli *c, struct sr_err *err);
+sr_status cmd_wallet_use(struct cli *c, struct sr_err *err);
+sr_status cmd_wallet_export(struct cli *c, struct sr_err *err);
+sr_status cmd_account_show(struct cli *c, struct sr_err *err);
+sr_status cmd_account_deposit(struct cli *c, struct sr_err *err);
+sr_status cmd_account_withdraw(struct cli *c, struct sr_err *err);
+sr_status cmd_faucet(struct cli *c, struct sr_err *err);
+sr_status cmd_data_protect(struct cli *c, struct sr_err *err);
+sr_status cmd_data_grant(struct cli *c, struct sr_err *err);
+sr_status cmd_data_revoke(struct cli *c, struct sr_err *err);
+sr_status cmd_data_list(struct cli *c, struct sr_err *err);
+sr_status cmd_data_show(struct cli *c, struct sr_err *err);
+sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
+sr_status cmd_app_show(struct cli *c, struct sr_err *err);
+sr_status cmd_run(struct cli *c, struct sr_err *err);
+sr_status cmd_deal_show(struct cli *c, struct sr_err *err);
+sr_status cmd_task_show(struct cli *c, struct sr_err *err);
+sr_status cmd_task_wait(struct cli *c, struct sr_err *err);
+sr_status cmd_result(struct cli *c, struct sr_err *err);

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data, app */
+#include "cli/cli_int.h"
+
+static bool is_zero_address(const char *text) {
+    return strspn(text + 2, "0") == 40;
+}
+
+static const char *or_any(const char *address) {
+    return is_zero_address(address) ? "any" : address;
+}
+
+static void put_data(struct cli *c, const struct sr_data *d) {
+    out_str(c, "address", d->address);
+    out_str(c, "name", d->name);
+    out_str(c, "owner", d->owner);
+    out_str(c, "cid", d->cid);
+    out_str(c, "multiaddr", d->multiaddr);
+    out_str(c, "checksum", d->checksum);
+    if (d->bytes > 0 || c->json) out_u64(c, "bytes", d->bytes);
+    out_json(c, "schema", d->schema);
+    out_time(c, "created", d->created_unix_s);
+    out_str(c, "tx", d->tx);
+    out_bool(c, c->json ? "keyStored" : "key stored", d->has_secret);
+}
+
+/* The text is in this process's memory now: others need not see it in the process list. */
+static void hide_argument(const char *text) {
+    explicit_bzero((char *)(uintptr_t)text, strlen(text));
+}
+
+sr_status cmd_data_protect(struct cli *c, struct sr_err *err) {
+    const char *name = cli_value(c, "--name"), *text = cli_value(c, "--json"),
+               *object = cli_value(c, "--object");
+    if ((c->n_args > 0) + (text != NULL) + (object != NULL) != 1) {
+        sr_hint(err,
+                "strongroom data protect FILE, or --json '{\"key\": \"value\"}', or --object FILE");
+        return sr_fail(err, SR_E_USAGE, "give either files or one JSON object to protect");
+    }
+    struct sr_data d = {0};
+    sr_status st;
+    if (c->n_args > 0) {
+        st = sr_data_protect_files(c->client, c->args, c->n_args, name ? name : "", &d, err);
+    } else {
+        cleanup_buf_wipe struct buf b;
+        buf_init(&b, SR_MAX_JSON);
+        if (text && strcmp(text, "-") != 0) {
+            buf_str(&b, text);
+            hide_argument(text);
+        } else {
+            SR_TRY(cli_read_file(text ? "-" : object, SR_MAX_JSON, &b, err));
+        }
+        SR_TRY(buf_status(&b, err));
+        st = sr_data_protect_json(c->client, buf_cstr(&b), b.n, name ? name : "", &d, err);
+    }
+    if (st == SR_OK) {
+        out_begin(c);
+        put_data(c, &d);
+        out_end(c);
+    }
+    sr_data_done(&d);
+    return st;
+}
+
+static sr_status parse_count(const char *text, uint64_t *ret_n, struct sr_err *err) {
+    if (!text) {
+        *ret_n = 1;
+    } else if (strcmp(text, "unlimited") == 0) {
+        *ret_n = SR_UNLIMITED;
+    } else if (!num_u64(slice_str(text), SR_UNLIMITED, ret_n) || *ret_n == 0) {
+        sr_hint(err, "a whole number from 1 on, or unlimited");
+        return sr_fail(err, SR_E_USAGE, "--count %.32s is not a number of accesses", text);
+    }
+    return SR_OK;
+}
+
+static void put_grant(struct cli *c, const struct sr_grant_info *g) {
+    out_str(c, c->json ? "orderHash" : "order", g->order_hash);
+    out_str(c, "app", c->json ? g->app : or_any(g->app));
+    out_str(c, "user", c->json ? g->user : or_any(g->user));
+    out_amount(c, "price", g->price_nrlc);
+    out_u64(c, "count", g->count);
+    out_u64(c, "remaining", g->remaining);
+    out_str(c, "tx", g->tx);
+}
+
+sr_status cmd_data_grant(struct cli *c, struct sr_err *err) {
+    struct sr_grant g = {.data = c->args[0],
+                         .app = cli_value(c, "--app"),
+                         .user = cli_value(c, "--user"),
+                         .price_nrlc = cli_value(c, "--price")};
+    if (!g.app || !g.user) {
+        sr_hint(err, "--app ADDRESS --user ADDRESS; the word any opens it to every app or user");
+        return sr_fail(err, SR_E_USAGE, "data grant needs %s", g.app ? "--user" : "--app");
+    }
+    SR_TRY(parse_count(cli_value(c, "--count"), &g.count, err));
+    struct sr_grant_info info;
+    SR_TRY(sr_data_grant(c->client, &g, &info, err));
+    out_begin(c);
+    out_str(c, "data", c->args[0]);
+    put_grant(c, &info);
+    out_end(c);
+    return SR_OK;
+}
+
+static void put_grants(struct cli *c, const char *key, const struct sr_grant_info *list, size_t n) {
+    if (c->json) {
+        jw_key(&c->w, key);
+        jw_arr(&c->w);
+        for (size_t i = 0; i < n; i++) {
+            out_begin(c);
+            put_grant(c, &list[i]);
+            out_end(c);
+        }
+        jw_end_arr(&c->w);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        out_text(c, "%-16s app %s, user %s, price %s nRLC, %llu left%s%s\n", key,
+                 or_any(list[i].app), or_any(list[i].user), list[i].price_nrlc,
+                 (unsigned long long)list[i].remaining, list[i].tx[0] ? ", tx " : "", list[i].tx);
+}
+
+sr_status cmd_data_revoke(struct cli *c, struct sr_err *err) {
+    struct sr_grant_info *list;
+    size_t n;
+    SR_TRY(sr_data_revoke(c->client, c->args[0], cli_value(c, "--app"), cli_value(c, "--user"),
+                          &list, &n, err));
+    out_begin(c);
+    out_str(c, "data", c->args[0]);
+    put_grants(c, "revoked", list, n);
+    out_end(c);
+    sr_free(list);
+    return SR_OK;
+}
+
+sr_status cmd_data_list(struct cli *c, struct sr_err *err) {
+    struct sr_data *list;
+    size_t n;
+    SR_TRY(sr_data_list(c->client, cli_value(c, "--owner"), &list, &n, err));
+    if (c->json) {
+        jw_obj(&c->w);
+        jw_key(&c->w, "data");
+        jw_arr(&c->w);
+        for (size_t i = 0; i < n; i++) {
+            out_begin(c);
+            put_data(c, &list[i]);
+            out_end(c);
+        }
+        jw_end_arr(&c->w);
+        out_end(c);
+    }
+    for (size_t i = 0; i < n; i++) {
+        char when[25] = "";
+        if (list[i].created_unix_s > 0) iso8601(when, list[i].created_unix_s * 1000);
+        out_text(c, "%s  %-20s  %s  %s\n", list[i].address, list[i].name, when,
+                 list[i].schema ? list[i].schema : "");
+    }
+    if (n == 0) out_text(c, "no protected data; strongroom data protect FILE makes some\n");
+    sr_data_list_free(list, n);
+    return SR_OK;
+}
+
+sr_status cmd_data_show(struct cli *c, struct sr_err *err) {
+    struct sr_data d = {0};
+    SR_TRY(sr_data_show(c->client, c->args[0], &d, err));
+    struct sr_grant_info *list = NULL;
+    size_t n = 0;
+    sr_status st = sr_data_grants(c->client, c->args[0], NULL, NULL, &list, &n, err);
+    if (st == SR_OK) {
+        out_begin(c);
+        put_data(c, &d);
+        put_grants(c, "grants", list, n);
+        out_end(c);
+    }
+    sr_free(list);
+    sr_data_done(&d);
+    return st;
+}
+
+static void put_app(struct cli *c, const struct sr_app *a) {
+    out_begin(c);
+    out_str(c, "address", a->address);
+    out_str(c, "name", a->name);
+    out_str(c, "owner", a->owner);
+    out_str(c, "multiaddr", a->multiaddr);
+    out_str(c, "checksum", a->checksum);
+    out_json(c, "egress", a->egress);
+    if (!c->json && a->egress && strcmp(a->egress, "[]") == 0)
+        out_text(c, "%-16s none: this app cannot talk to anybody\n", "network");
+    out_str(c, c->json ? "orderHash" : "order", a->order_hash);
+    out_str(c, "tx", a->tx);
+    out_end(c);
+}
+
+sr_status cmd_app_deploy(struct cli *c, struct sr_err *err) {
+    struct sr_app a = {0};
+    SR_TRY(sr_app_deploy(c->client, c->args[0], cli_flag(c, "--no-publish"), &a, err));
+    put_app(c, &a);
+    sr_app_done(&a);
+    return SR_OK;
+}
+
+sr_status cmd_app_show(struct cli *c, struct sr_err *err) {
+    struct sr_app a = {0};
+    SR_TRY(sr_app_show(c->client, c->args[0], &a, err));
+    put_app(c, &a);
+    sr_app_done(&a);
+    return SR_OK;
+}

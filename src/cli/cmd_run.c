@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run, deal, task, result */
+#include "cli/cli_int.h"
+
+struct run_input {
+    struct sr_run run;
+    const char *data[CLI_MAX_OPTS], *urls[CLI_MAX_OPTS];
+    struct sr_run_secret secrets[SR_MAX_SECRETS];
+    struct buf values[SR_MAX_SECRETS];
+};
+
+static void input_done(struct run_input *in) {
+    for (size_t i = 0; i < in->run.n_secrets; i++) buf_wipe(&in->values[i]);
+}
+
+/* "N=FILE": the value is read from the file, a last line feed is not part of it. */
+static sr_status add_secret(struct run_input *in, const char *text, struct sr_err *err) {
+    struct slice number, rest;
+    uint64_t index;
+    if (!slice_cut(slice_str(text), '=', &number, &rest) || rest.n == 0 ||
+        !num_u64(number, 1000, &index) || index == 0) {
+        sr_hint(err, "--secret 1=FILE, where FILE holds the value");
+        return sr_fail(err, SR_E_USAGE, "--secret takes a number from 1 on, =, and a file");
+    }
+    if (in->run.n_secrets == SR_MAX_SECRETS)
+        return sr_fail(err, SR_E_USAGE, "more than %d secrets", SR_MAX_SECRETS);
+    for (size_t i = 0; i < in->run.n_secrets; i++)
+        if (in->secrets[i].index == index)
+            return sr_fail(err, SR_E_USAGE, "secret %u is given twice", (unsigned)index);
+    struct buf *b = &in->values[in->run.n_secrets];
+    buf_init(b, SR_MAX_SECRET_LEN + 2);
+    struct sr_run_secret *s = &in->secrets[in->run.n_secrets++];
+    s->index = (unsigned)index;
+    SR_TRY(cli_read_file((const char *)rest.p, SR_MAX_SECRET_LEN + 2, b, err));
+    size_t n = b->n;
+    if (n > 0 && b->p[n - 1] == '\n') n--;
+    if (n > 0 && b->p[n - 1] == '\r') n--;
+    if (n == 0 || n > SR_MAX_SECRET_LEN)
+        return sr_fail(err, SR_E_USAGE, "secret %u must have 1 to %d bytes", s->index,
+                       SR_MAX_SECRET_LEN);
+    s->value = b->p;
+    s->n = n;
+    return SR_OK;
+}
+
+static sr_status gather(struct cli *c, struct run_input *in, struct sr_err *err) {
+    struct sr_run *r = &in->run;
+    r->app = c->args[0];
+    r->args = cli_value(c, "--args");
+    r->max_app_nrlc = cli_value(c, "--max-app-price");
+    r->max_data_nrlc = cli_value(c, "--max-data-price");
+    r->max_pool_nrlc = cli_value(c, "--max-pool-price");
+    r->workerpool = cli_value(c, "--workerpool");
+    r->beneficiary = cli_value(c, "--beneficiary");
+    r->plain_result = cli_flag(c, "--plain-result");
+    r->secrets = in->secrets;
+    r->data = in->data;
+    r->input_urls = in->urls;
+    const char *v;
+    while ((v = cli_value_nth(c, "--data", r->n_data)) != NULL) in->data[r->n_data++] = v;
+    while ((v = cli_value_nth(c, "--input-file", r->n_inputs)) != NULL) in->urls[r->n_inputs++] = v;
+    for (size_t i = 0; (v = cli_value_nth(c, "--secret", i)) != NULL; i++)
+        SR_TRY(add_secret(in, v, err));
+    return SR_OK;
+}
+
+static void default_folder(char *dst, size_t n, const char *task) {
+    (void)snprintf(dst, n, "result-%.10s", task);
+}
+
+static sr_status wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids, struct sr_err *err) {
+    struct sr_task t = {0};
+    sr_status st = sr_task_wait(c->client, ids->task, &t, err);
+    if (st != SR_OK) {
+        sr_hint(
+            err,
+            "strongroom task show %s tells more; strongroom result %s -o DIR fetches a late result",
+            ids->task, ids->task);
+        return st;
+    }
+    char folder[64];
+    default_folder(folder, sizeof folder, ids->task);
+    const char *out = cli_value(c, "--out");
+    struct sr_result r = {0};
+    SR_TRY(sr_result_get(c->client, ids->task, out ? out : folder, &r, err));
+    out_str(c, "status", t.status);
+    out_str(c, "worker", t.worker);
+    out_str(c, "digest", t.result_digest);
+    out_str(c, "result", r.dir);
+    out_u64(c, "files", r.files);
+    out_u64(c, "bytes", r.bytes);
+    out_bool(c, "encrypted", r.was_encrypted);
+    return SR_OK;
+}
+
+sr_status cmd_run(struct cli *c, struct sr_err *err) {
+    struct run_input *in = sr_calloc_n(1, sizeof *in);
+    if (!in) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    struct sr_deal_ids ids;
+    sr_status st = gather(c, in, err);
+    if (st == SR_OK) st = sr_run_start(c->client, &in->run, &ids, err);
+    input_done(in);
+    sr_free(in);
+    if (st != SR_OK) return st;
+    out_begin(c);
+    out_str(c, "deal", ids.deal);
+    out_str(c, "task", ids.task);
+    out_str(c, "tx", ids.tx);
+    out_amount(c, "cost", ids.cost_nrlc);
+    if (!cli_flag(c, "--no-wait")) st = wait_and_fetch(c, &ids, err);
+    if (st != SR_OK && c->json) buf_clear(&c->out); /* the failure is the only JSON then */
+    if (st == SR_OK) out_end(c);
+    return st;
+}
+
+sr_status cmd_deal_show(struct cli *c, struct sr_err *err) {
+    struct sr_deal d = {0};
+    SR_TRY(sr_deal_show(c->client, c->args[0], &d, err));
+    out_begin(c);
+    out_str(c, "deal", d.deal);
+    out_str(c, "app", d.app);
+    out_str(c, "data", d.data);
+    out_str(c, "workerpool", d.workerpool);
+    out_str(c, "requester", d.requester);
+    out_str(c, "beneficiary", d.beneficiary);
+    out_amount(c, "price", d.price_nrlc);
+    out_str(c, "tag", d.tag);
+    out_u64(c, "category", d.category);
+    out_u64(c, "trust", d.trust);
+    out_time(c, "start", d.start_unix_s);
+    out_u64(c, "first", d.first);
+    out_u64(c, "size", d.size);
+    out_str(c, "params", d.params ? d.params : "");
+    out_end(c);
+    sr_deal_done(&d);
+    return SR_OK;
+}
+
+static void put_task(struct cli *c, const struct sr_task *t) {
+    out_begin(c);
+    out_str(c, "task", t->task);
+    out_str(c, "deal", t->deal);
+    out_str(c, "status", t->status);
+    out_str(c, "stage", t->stage);
+    out_str(c, "cause", t->cause);
+    out_str(c, "worker", t->worker);
+    out_time(c, c->json ? "finalDeadline" : "final deadline", t->final_deadline_unix_s);
+    out_str(c, "result", t->result_location);
+    out_str(c, "digest", t->result_digest);
+    out_end(c);
+}
+
+sr_status cmd_task_show(struct cli *c, struct sr_err *err) {
+    struct sr_task t;
+    SR_TRY(sr_task_show(c->client, c->args[0], &t, err));
+    put_task(c, &t);
+    return SR_OK;
+}
+
+sr_status cmd_task_wait(struct cli *c, struct sr_err *err) {
+    struct sr_task t;
+    SR_TRY(sr_task_wait(c->client, c->args[0], &t, err));
+    put_task(c, &t);
+    return SR_OK;
+}
+
+sr_status cmd_result(struct cli *c, struct sr_err *err) {
+    char folder[64];
+    default_folder(folder, sizeof folder, c->args[0]);
+    const char *out = cli_value(c, "--out");
+    struct sr_result r = {0};
+    SR_TRY(sr_result_get(c->client, c->args[0], out ? out : folder, &r, err));
+    out_begin(c);
+    out_str(c, "task", c->args[0]);
+    out_str(c, "result", r.dir);
+    out_u64(c, "files", r.files);
+    out_u64(c, "bytes", r.bytes);
+    out_bool(c, "encrypted", r.was_encrypted);
+    out_end(c);
+    return SR_OK;
+}

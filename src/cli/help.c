@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Help and reference, made from the table of commands. */
+#include "cli/cli.h"
+#include "cli/cli_int.h"
+
+static struct slice group_of(const struct cli_cmd *cmd) {
+    struct slice head, rest;
+    (void)slice_cut(slice_str(cmd->words), ' ', &head, &rest);
+    return head;
+}
+
+bool cli_is_group(const char *word) {
+    for (size_t i = 0; i < cli_n_commands; i++)
+        if (slice_is(group_of(&cli_commands[i]), word)) return true;
+    return false;
+}
+
+static void one_line(FILE *f, const struct cli_cmd *cmd) {
+    char usage[80];
+    (void)snprintf(usage, sizeof usage, "%s %s", cmd->words, cmd->args);
+    (void)fprintf(f, "  %-24s %s\n", usage, cmd->summary);
+}
+
+static void common_options(FILE *f) {
+    (void)fputs("\nOptions of every command:\n", f);
+    for (size_t i = 0; i < cli_n_common; i++) {
+        const struct cli_opt *o = &cli_common[i];
+        char name[64];
+        (void)snprintf(name, sizeof name, "%s%s%s%s%s", o->alias ? o->alias : "",
+                       o->alias ? ", " : "", o->name, o->value ? " " : "",
+                       o->value ? o->value : "");
+        (void)fprintf(f, "  %-24s %s\n", name, o->help);
+    }
+}
+
+static const char exit_codes[] =
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 refused, 4 task failed, 5 service down.\n";
+
+void cli_help_all(FILE *f) {
+    (void)fputs("strongroom - run apps on data that nobody else can see\n\n"
+                "  up, down, status         the network on this machine: strongroom up --help\n",
+                f);
+    for (size_t i = 0; i < cli_n_commands; i++) one_line(f, &cli_commands[i]);
+    common_options(f);
+    (void)fprintf(f, "\n%sstrongroom COMMAND --help explains a command.\n", exit_codes);
+}
+
+void cli_help_group(FILE *f, const char *group) {
+    for (size_t i = 0; i < cli_n_commands; i++)
+        if (slice_is(group_of(&cli_commands[i]), group)) one_line(f, &cli_commands[i]);
+}
+
+void cli_help_one(FILE *f, const struct cli_cmd *cmd) {
+    (void)fprintf(f, "strongroom %s %s%s\n  %s\n", cmd->words, cmd->args,
+                  cmd->n_opts > 0 ? " [options]" : "", cmd->summary);
+    if (cmd->details[0] != 0) (void)fprintf(f, "\n%s\n", cmd->details);
+    if (cmd->n_opts > 0) (void)fputs("\nOptions:\n", f);
+    for (size_t i = 0; i < cmd->n_opts; i++) {
+        const struct cli_opt *o = &cmd->opts[i];
+        char name[64];
+        (void)snprintf(name, sizeof name, "%s%s%s%s%s", o->alias ? o->alias : "",
+                       o->alias ? ", " : "", o->name, o->value ? " " : "",
+                       o->value ? o->value : "");
+        (void)fprintf(f, "  %-24s %s%s\n", name, o->help, o->repeat ? " (may be repeated)" : "");
+    }
+    common_options(f);
+}
+
+static void md_options(const struct cli_opt *opts, size_t n) {
+    (void)puts("| option | meaning |\n| --- | --- |");
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_opt *o = &opts[i];
+        (void)printf("| `%s%s%s%s%s` | %s%s |\n", o->alias ? o->alias : "", o->alias ? ", " : "",
+                     o->name, o->value ? " " : "", o->value ? o->value : "", o->help,
+                     o->repeat ? " (may be repeated)" : "");
+    }
+    (void)puts("");
+}
+
+int cli_print_reference(void) {
+    (void)printf(
+        "# Commands\n\nMade from the command table (`src/cli/table.c`); do not edit.\n\n%s\n"
+        "Every failure says what happened and what to do next. With `--json` an answer is one JSON "
+        "object on standard output; a failure is `{\"error\": {\"code\", \"what\", \"hint\"}}`.\n\n"
+        "## Options of every command\n\n",
+        exit_codes);
+    md_options(cli_common, cli_n_common);
+    for (size_t i = 0; i < cli_n_commands; i++) {
+        const struct cli_cmd *cmd = &cli_commands[i];
+        (void)printf("## %s\n\n`strongroom %s%s%s`: %s.\n\n", cmd->words, cmd->words,
+                     cmd->args[0] ? " " : "", cmd->args, cmd->summary);
+        if (cmd->details[0] != 0) (void)printf("%s\n\n", cmd->details);
+        if (cmd->n_opts > 0) md_options(cmd->opts, cmd->n_opts);
+    }
+    return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text or JSON on stdout; progress and errors on stderr. */
+#include "cli/cli_int.h"
+#include <stdarg.h>
+#include <unistd.h>
+
+#define BAR_CELLS    24
+#define BAR_EVERY_US 100000 /* at most ten drawings a second */
+#define MIB          (1024.0 * 1024.0)
+
+void out_begin(struct cli *c) {
+    if (c->json) jw_obj(&c->w);
+}
+
+void out_end(struct cli *c) {
+    if (c->json) jw_end_obj(&c->w);
+    if (c->json && c->w.depth == 0) buf_str(&c->out, "\n");
+}
+
+static void label(struct cli *c, const char *key) {
+    buf_printf(&c->out, "%-16s ", key);
+}
+
+void out_str(struct cli *c, const char *key, const char *value) {
+    if (c->json) {
+        jw_kcstr(&c->w, key, value);
+    } else if (value[0] != 0) {
+        label(c, key);
+        buf_printf(&c->out, "%s\n", value);
+    }
+}
+
+void out_u64(struct cli *c, const char *key, uint64_t value) {
+    if (c->json) {
+        jw_ku64(&c->w, key, value);
+    } else {
+        label(c, key);
+        buf_printf(&c->out, "%llu\n", (unsigned long long)value);
+    }
+}
+
+void out_bool(struct cli *c, const char *key, bool value) {
+    if (c->json) {
+        jw_kbool(&c->w, key, value);
+    } else {
+        label(c, key);
+        buf_str(&c->out, value ? "yes\n" : "no\n");
+    }
+}
+
+void out_json(struct cli *c, const char *key, const char *json) {
+    if (c->json) {
+        jw_key(&c->w, key);
+        jw_raw(&c->w, slice_str(json ? json : "null"));
+    } else if (json) {
+        label(c, key);
+        buf_printf(&c->out, "%s\n", json);
+    }
+}
+
+void out_amount(struct cli *c, const char *key, const char *nrlc) {
+    if (c->json) {
+        jw_kcstr(&c->w, key, nrlc);
+    } else {
+        label(c, key);
+        buf_printf(&c->out, "%s nRLC\n", nrlc);
+    }
+}
+
+void out_time(struct cli *c, const char *key, uint64_t unix_s) {
+    if (c->json) {
+        jw_ku64(&c->w, key, unix_s);
+    } else if (unix_s > 0) {
+        char text[25];
+        iso8601(text, unix_s * 1000);
+        label(c, key);
+        buf_printf(&c->out, "%s\n", text);
+    }
+}
+
+void out_text(struct cli *c, const char *fmt, ...) {
+    if (c->json) return;
+    char line[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    buf_str(&c->out, line);
+}
+
+/* ---- progress ---------------------------------------------------------------------------------
+ */
+
+static void close_line(struct cli *c) {
+    if (c->line_open) (void)fputs("\n", stderr);
+    c->line_open = false;
+}
+
+void cli_progress_end(struct cli *c) {
+    close_line(c);
+    c->last_step = c->last_stage = NULL;
+}
+
+static void draw_bar(struct cli *c, const struct sr_progress *p, int64_t now_us) {
+    char bar[BAR_CELLS + 1];
+    uint64_t full = p->total > 0 ? (uint64_t)((double)p->done / (double)p->total * BAR_CELLS) : 0;
+    for (size_t i = 0; i < BAR_CELLS; i++) bar[i] = i < full ? '#' : '.';
+    bar[BAR_CELLS] = 0;
+    double seconds = (double)(now_us - c->step_us) / 1e6;
+    double rate = seconds > 0 ? (double)p->done / MIB / seconds : 0;
+    if (p->total > 0)
+        (void)fprintf(stderr, "\r%-9s [%s] %3.0f %%  %.1f MiB/s \033[K", p->step, bar,
+                      100.0 * (double)p->done / (double)p->total, rate);
+    else
+        (void)fprintf(stderr, "\r%-9s %.1f MiB  %.1f MiB/s \033[K", p->step, (double)p->done / MIB,
+                      rate);
+    c->line_open = true;
+}
+
+/* A terminal gets bars; a file or a pipe gets one line for each step and stage. */
+void cli_progress(void *arg, const struct sr_progress *p) {
+    struct cli *c = arg;
+    if (c->quiet) return;
+    int64_t now = clock_mono_us();
+    bool new_step = !c->last_step || strcmp(c->last_step, p->step) != 0;
+    bool new_stage = p->stage && (!c->last_stage || strcmp(c->last_stage, p->stage) != 0);
+    if (new_step) {
+        close_line(c);
+        c->step_us = now;
+        c->last_stage = NULL;
+    }
+    c->last_step = p->step;
+    c->last_stage = p->stage;
+    bool finished = p->total > 0 && p->done >= p->total;
+    if (c->tty && (p->done > 0 || p->total > 0)) {
+        if (new_step || finished || now - c->drawn_us > BAR_EVERY_US) {
+            draw_bar(c, p, now);
+            c->drawn_us = now;
+        }
+        return;
+    }
+    if (!new_step && !new_stage) return;
+    double ms = (double)(now - c->started_us) / 1000.0;
+    (void)fprintf(stderr, "%8.0f ms  %s%s%s%s%s\n", ms, p->step, p->stage ? ": " : "",
+                  p->stage ? p->stage : "", p->subject ? " " : "", p->subject ? p->subject : "");
+}
+
+/* ---- failures -----------------------------------------------------------------------------------
+ */
+
+int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
+    cli_progress_end(c);
+    const char *what = err->what[0] ? err->what : sr_status_text(code);
+    if (c->json) {
+        cleanup_buf struct buf b;
+        buf_init(&b, 8192);
+        struct jw w = jw_of(&b);
+        jw_obj(&w);
+        jw_key(&w, "error");
+        jw_obj(&w);
+        jw_kcstr(&w, "code", sr_status_name(code));
+        jw_kcstr(&w, "what", what);
+        jw_kcstr(&w, "hint", err->hint);
+        jw_ku64(&w, "exit", (uint64_t)sr_exit_code(code));
+        jw_end_obj(&w);
+        jw_end_obj(&w);
+        (void)printf("%s\n", buf_cstr(&b));
+    } else {
+        (void)fprintf(stderr, "strongroom: %s\n", what);
+        if (err->hint[0]) (void)fprintf(stderr, "  next: %s\n", err->hint);
+    }
+    return sr_exit_code(code);
+}

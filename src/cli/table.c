@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of a user, once: everything that names one is made from here. */
+#include "cli/cli_int.h"
+
+#define OPT(name, value, help)                                                                     \
+    { name, NULL, value, help, false }
+#define OPTS(name, value, help)                                                                    \
+    { name, NULL, value, help, true }
+#define OPT_OUT(help)                                                                              \
+    { "--out", "-o", "DIR", help, false }
+
+const struct cli_opt cli_common[] = {
+    OPT("--dir", "DIR", "network folder (default $STRONGROOM_DIR, else ~/.strongroom/dev)"),
+    OPT("--network", "FILE", "a network.json somewhere else"),
+    OPT("--as", "WHO", "who acts: development name, wallet name or address"),
+    OPT("--keystore", "DIR",
+        "folder of wallets and result keys (default $STRONGROOM_KEYSTORE, else "
+        "~/.strongroom/keystore)"),
+    OPT("--password-file", "FILE", "read the wallet's password from the first line of FILE"),
+    OPT("--json", NULL, "answer in JSON"),
+    {"--quiet", "-q", NULL, "no progress on stderr", false},
+    {"--help", "-h", NULL, "explain the command", false},
+};
+const size_t cli_n_common = SR_ARRAY_LEN(cli_common);
+
+static const struct cli_opt o_name[] = {OPT("--name", "NAME", "a name to find the wallet by")};
+static const struct cli_opt o_import[] = {
+    OPT("--name", "NAME", "a name to find the wallet by"),
+    OPT("--key-file", "FILE",
+        "private key in hex, or a V3 keystore; - is standard input (else asked for)"),
+};
+static const struct cli_opt o_export[] = {
+    {"--out", "-o", "FILE", "write the key to FILE (mode 0600) instead of standard output", false}};
+static const struct cli_opt o_protect[] = {
+    OPT("--name", "NAME", "public name of the protected data, on the chain"),
+    OPT("--json", "TEXT",
+        "protect this JSON object (TEXT begins with {; - reads it from standard input)"),
+    OPT("--object", "FILE", "protect the JSON object in FILE; - is standard input"),
+};
+static const struct cli_opt o_grant[] = {
+    OPT("--app", "APP", "the app that may use it: address, name, or any"),
+    OPT("--user", "WHO", "who may run it: address, name, or any"),
+    OPT("--price", "NRLC", "price of one access (default 0)"),
+    OPT("--count", "N", "number of accesses (default 1; unlimited)"),
+};
+static const struct cli_opt o_revoke[] = {
+    OPT("--app", "APP", "only grants to this app"),
+    OPT("--user", "WHO", "only grants to this user"),
+};
+static const struct cli_opt o_list[] = {OPT("--owner", "WHO", "of somebody else")};
+static const struct cli_opt o_deploy[] = {
+    OPT("--no-publish", NULL, "register the app, but publish no order for it")};
+static const struct cli_opt o_run[] = {
+    OPTS("--data", "ADDR", "protected data to run on"),
+    OPT("--args", "TEXT", "arguments of the app; public, they are on the chain"),
+    OPTS("--secret", "N=FILE", "secret number N of the requester, read from FILE"),
+    OPTS("--input-file", "URL", "public input file"),
+    OPT_OUT("folder for the result (default ./result-TASK)"),
+    OPT("--no-wait", NULL, "return as soon as the deal is made"),
+    OPT("--max-app-price", "NRLC", "refuse to pay more for the app (default 0)"),
+    OPT("--max-data-price", "NRLC", "refuse to pay more for the data (default 0)"),
+    OPT("--max-pool-price", "NRLC", "refuse to pay more for the workerpool (default 0)"),
+    OPT("--workerpool", "ADDR", "a workerpool (default: the network's)"),
+    OPT("--beneficiary", "WHO", "who can decrypt the result (default: who acts)"),
+    OPT("--plain-result", NULL, "do not encrypt the result: anybody can read it"),
+};
+static const struct cli_opt o_result[] = {OPT_OUT("folder for the result (default ./result-TASK)")};
+
+#define N(a) (a), SR_ARRAY_LEN(a)
+#define NONE NULL, 0
+
+const struct cli_cmd cli_commands[] = {
+    {"wallet new", "", 0, 0, "make a new wallet in the keystore",
+     "An Ethereum V3 keystore file (scrypt), encrypted under a password that is asked for twice or "
+     "read from\n"
+     "--password-file.",
+     N(o_name), cmd_wallet_new},
+    {"wallet import", "", 0, 0, "add an existing private key or V3 keystore",
+     "The key is read from --key-file, from standard input (-), or asked for without echo; never "
+     "from the\n"
+     "command line.",
+     N(o_import), cmd_wallet_import},
+    {"wallet list", "", 0, 0, "list wallets and development accounts", "", NONE, cmd_wallet_list},
+    {"wallet show", "[WHO]", 0, 1, "show the acting wallet, or WHO", "", NONE, cmd_wallet_show},
+    {"wallet use", "WHO", 1, 1, "set who acts when --as is not given", "", NONE, cmd_wallet_use},
+    {"wallet export", "[WHO]", 0, 1, "show the private key, after the password", "", N(o_export),
+     cmd_wallet_export},
+    {"account show", "[WHO]", 0, 1, "RLC staked in the hub, RLC and gas in the wallet", "", NONE,
+     cmd_account_show},
+    {"account deposit", "AMOUNT", 1, 1, "stake RLC in the hub: 1000, \"1000 nRLC\", \"1.5 RLC\"",
+     "", NONE, cmd_account_deposit},
+    {"account withdraw", "AMOUNT", 1, 1, "take RLC back out of the hub", "", NONE,
+     cmd_account_withdraw},
+    {"faucet", "WHO", 1, 1, "development network only: gas and RLC for WHO", "", NONE, cmd_faucet},
+    {"data protect", "[PATH...]", 0, SR_MAX_FILES,
+     "encrypt, store and register data; hand its key to the vault",
+     "One file becomes the key \"file\"; several take their base names, in which other characters "
+     "than letters,\n"
+     "digits, - and _ become _ (two files of one key are an error). A JSON object is typed as the "
+     "JavaScript SDK\n"
+     "types it: --json TEXT, where TEXT begins with {, or --object FILE. A TEXT on the command "
+     "line can be seen by\n"
+     "other users of this machine while the command starts; --json - reads it from standard input. "
+     "A second --json\n"
+     "without a text asks for JSON output, as everywhere. Prints address, CID and checksum.",
+     N(o_protect), cmd_data_protect},
+    {"data grant", "ADDR", 1, 1, "let an app and a user use protected data", "", N(o_grant),
+     cmd_data_grant},
+    {"data revoke", "ADDR", 1, 1, "close grants, on the chain",
+     "Without --app and --user, all open grants of the data. Deals already made are not undone, "
+     "but the key is\n"
+     "not released any more.",
+     N(o_revoke), cmd_data_revoke},
+    {"data list", "", 0, 0, "list one's protected data", "", N(o_list), cmd_data_list},
+    {"data show", "ADDR", 1, 1, "owner, place, checksum, schema and open grants", "", NONE,
+     cmd_data_show},
+    {"app deploy", "DIR", 1, 1, "pack a folder as an OCI image, store and register it",
+     "DIR holds app.json {name, entrypoint, files, egress} and the files. Publishes a free, "
+     "unlimited app order\n"
+     "unless --no-publish. Says which hosts the app may talk to.",
+     N(o_deploy), cmd_app_deploy},
+    {"app show", "APP", 1, 1, "owner, image, checksum", "", NONE, cmd_app_show},
+    {"run", "APP", 1, 1, "run an app, wait, and decrypt the result",
+     "Checks that the run can succeed before any money moves. The result is encrypted for the "
+     "beneficiary's\n"
+     "RSA-4096 key, which is made on the first run and kept in the keystore folder.",
+     N(o_run), cmd_run},
+    {"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
+    {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
+    {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
+    {"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task", "", N(o_result),
+     cmd_result},
+};
+const size_t cli_n_commands = SR_ARRAY_LEN(cli_commands);
