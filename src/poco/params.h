@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * params.h - the params text of a request order and deal; multiaddr bytes; result links
+ * params.h - the params text of a request order and deal; result links
+ *
+ * (Multiaddr bytes: ipfs/ipfs.h.)
  *
  * Depends on: base.  Used by: sdk, sms, scheduler, worker.  No network.
  * SPEC: execution.md#4-deal-parameters, sdk-formats.md#71-request-params
@@ -37,13 +39,6 @@ void poco_params_done(struct poco_params *p); /* accepts a zeroed one */
 SR_CHECK sr_status poco_params_read(struct slice text, struct poco_params *ret, struct sr_err *err);
 /* The client's writing: keys in the order of the table, no white space. */
 void poco_params_write(const struct poco_params *p, struct buf *b);
-
-/* Multiaddr text to the bytes on chain and back; what is no multiaddr is kept as UTF-8. */
-void multiaddr_to_bytes(struct slice text, struct buf *b);
-void multiaddr_to_text(struct slice bytes, struct buf *b);
-/* "/ipfs/<cid>" and "/p2p/<cid>" (or the bytes' text form) give the CID; false for anything else.
- */
-bool multiaddr_cid(struct slice text, struct slice *ret_cid);
 
 /* task.results: {"storage":"ipfs","location":"/ipfs/<cid>"}. */
 struct poco_result_link {
