@@ -374,12 +374,14 @@ void db_rollback(struct db_tx *tx) {
     SR_ASSERT(tx->level == db->level);
     /* A failed statement may have ended the transaction already (disk full): then there is nothing
      * to roll back, and the failure is known. */
+    sr_status st = SR_OK;
     if (tx->level > 1) {
-        (void)savepoint(db, "ROLLBACK TO", tx->level, NULL);
-        (void)savepoint(db, "RELEASE", tx->level, NULL);
+        st = savepoint(db, "ROLLBACK TO", tx->level, NULL);
+        if (st == SR_OK) st = savepoint(db, "RELEASE", tx->level, NULL);
     } else if (!sqlite3_get_autocommit(db->h)) {
-        (void)db_script(db, "ROLLBACK", NULL);
+        st = db_script(db, "ROLLBACK", NULL);
     }
+    (void)st;
     db->level--;
     tx->db = NULL;
 }
