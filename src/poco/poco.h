@@ -153,6 +153,13 @@ SR_CHECK sr_status poco_receipt_created(const struct poco *p, poco_kind k,
                                         const struct eth_receipt *r, struct addr *ret,
                                         struct sr_err *err);
 
+/* Asks the chain what matchOrders would do now, sent by `from`. SR_E_REFUSED, explained; otherwise
+ * the deal it would make. dataset may be NULL. */
+SR_CHECK sr_status poco_try_match(const struct poco *p, const struct addr *from,
+                                  const struct poco_order *app, const struct poco_order *dataset,
+                                  const struct poco_order *workerpool,
+                                  const struct poco_order *request, struct hash *ret_deal,
+                                  struct sr_err *err);
 /* Turns a refusal of the hub (reason in err->what) into words and a hint for a user: "the data
  * owner has not granted this app", ... Leaves other errors alone. */
 void poco_explain(struct sr_err *err);
