@@ -125,7 +125,7 @@ sr_status aes128_ctr(struct slice secret_key16, const uint8_t iv[16], struct sli
     if (secret_key16.n != 16)
         return sr_fail(err, SR_E_CRYPTO, "an AES-128 key of %zu bytes", secret_key16.n);
     if (in.n > AES_PART_MAX) return sr_fail(err, SR_E_TOOBIG, "AES input of %zu bytes", in.n);
-    ossl_init();
+    crypto_init();
     size_t before = ret->n;
     int n = 0;
     uint8_t *out = buf_grow(ret, in.n);

@@ -38,6 +38,10 @@ void secret_harden_process(void);
 bool ct_equal(const void *a, const void *b, size_t n);
 SR_CHECK sr_status random_bytes(void *p, size_t n, struct sr_err *err);
 
+/* Starts libcrypto without its configuration file, which takes longer than a short command. Whoever
+ * calls libcrypto without this module calls it first; twice is fine. */
+void crypto_init(void);
+
 /* ---- hashes
  * ------------------------------------------------------------------------------------------------
  */

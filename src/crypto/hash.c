@@ -93,7 +93,7 @@ sr_status scrypt_derive(struct slice secret_password, struct slice salt, uint64_
     if (128 * n * r > SCRYPT_MEM_MAX || n * r * p > SCRYPT_WORK_MAX)
         return sr_fail(err, SR_E_TOOBIG, "scrypt parameters n=%llu r=%llu p=%llu need too much",
                        (unsigned long long)n, (unsigned long long)r, (unsigned long long)p);
-    ossl_init();
+    crypto_init();
     const char *pw = secret_password.n ? (const char *)secret_password.p : "";
     const uint8_t *sp = salt.n ? salt.p : (const uint8_t *)"";
     /* OpenSSL counts the small blocks too: one MiB above the table. */

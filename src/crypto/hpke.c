@@ -77,7 +77,7 @@ static sr_status x25519(EVP_PKEY *secret, const uint8_t pub[32], uint8_t ret_dh[
 }
 
 static EVP_PKEY *raw_secret(struct slice secret_key) {
-    ossl_init();
+    crypto_init();
     return secret_key.n == 32
                ? EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, secret_key.p, 32)
                : NULL;

@@ -8,14 +8,14 @@
 static struct ossl algorithms;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 
-void ossl_init(void) {
+void crypto_init(void) {
     /* No config file, no error strings: a third of libcrypto's start-up. */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
                               NULL);
 }
 
 static void fetch_all(void) {
-    ossl_init();
+    crypto_init();
     algorithms.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     algorithms.sha384 = EVP_MD_fetch(NULL, "SHA2-384", NULL);
     algorithms.sha512 = EVP_MD_fetch(NULL, "SHA2-512", NULL);

@@ -18,9 +18,6 @@ struct ossl {
 
 /* Never fails: a libcrypto without these is a broken installation (asserted). Thread: any. */
 const struct ossl *ossl_get(void);
-/* Initialises libcrypto without its configuration file; everything that uses it calls this first.
- */
-void ossl_init(void);
 /* Empties OpenSSL's error queue and fails with our text: its own texts tell users nothing. */
 sr_status ossl_fail(struct sr_err *err, sr_status code, const char *what);
 

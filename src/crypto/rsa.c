@@ -19,7 +19,7 @@ static sr_status read_key(struct slice pem, bool secret, EVP_PKEY **ret, struct 
     const char *what = secret ? "not an RSA private key of 2048 to 8192 bits in PEM"
                               : "not an RSA public key of 2048 to 8192 bits in PEM";
     if (pem.n == 0 || pem.n > RSA_PEM_MAX) return sr_fail(err, SR_E_MALFORMED, "%s", what);
-    ossl_init();
+    crypto_init();
     BIO *b = BIO_new_mem_buf(pem.p, (int)pem.n);
     if (!b) return ossl_fail(err, SR_E_NOMEM, "out of memory");
     EVP_PKEY *k = secret ? PEM_read_bio_PrivateKey(b, NULL, no_password, NULL)
@@ -50,7 +50,7 @@ static sr_status write_pem(EVP_PKEY *k, bool secret, struct buf *ret, struct sr_
 sr_status rsa_generate(unsigned bits, struct buf *ret_secret_pem, struct buf *ret_public_pem,
                        struct sr_err *err) {
     if (bits != 2048 && bits != 4096) return sr_fail(err, SR_E_RANGE, "RSA of %u bits", bits);
-    ossl_init();
+    crypto_init();
     EVP_PKEY *k = EVP_RSA_gen(bits);
     if (!k) return ossl_fail(err, SR_E_CRYPTO, "cannot make an RSA key");
     sr_status st = write_pem(k, true, ret_secret_pem, err);

@@ -125,8 +125,9 @@ SR_CHECK sr_status tee_envelope_parse(struct slice bytes, struct tee_envelope *r
 
 #define TEE_MEASUREMENTS_MAX 32
 #define TEE_REASONS_MAX      16
-#define TEE_SIM_MAX_AGE_S    3600 /* simulated evidence carries its time; the nonce bounds it closer \
-                                   */
+#define TEE_SIM_MAX_AGE_S                                                                          \
+    3600 /* simulated evidence carries its time; the nonce bounds it closer                        \
+          */
 #define TEE_CLOCK_SKEW_S 300
 
 /* What a verifier trusts: Intel's root or a simulated one, never both. */
