@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* protect: archive, encrypt, store, register, hand over the key. */
+#include "sdk/sdk_int.h"
+#include <stdlib.h>
+
+#define NAME_MAX_BYTES 120
+
+struct protect_args {
+    struct sr_client *c;
+    const char *const *paths;
+    size_t n_paths;
+    struct slice json;
+    const char *name;
+    struct sr_data *ret;
+};
+
+/* What is being protected, and where it stands. */
+struct job {
+    struct sr_client *c;
+    struct pd_file *files;
+    size_t n_files;
+    struct pd_tree tree;
+    struct buf schema;
+    struct sr_secret key;
+    struct pd_stream *stream;
+    uint64_t done, total;
+};
+
+static void job_done(struct job *j) {
+    pd_stream_free(j->stream);
+    for (size_t i = 0; i < j->n_files; i++) pd_file_close(&j->files[i]);
+    free(j->files);
+    pd_tree_done(&j->tree);
+    buf_done(&j->schema);
+    secret_free(&j->key);
+}
+
+static sr_status same_keys(const struct job *j, struct sr_err *err) {
+    for (size_t i = 0; i < j->n_files; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(j->files[i].key, j->files[k].key) == 0) {
+                sr_hint(err, "rename one of them, or protect them apart");
+                return sr_fail(err, SR_E_USAGE, "%s and %s would both be the key %s",
+                               j->files[k].path, j->files[i].path, j->files[i].key);
+            }
+    return SR_OK;
+}
+
+/* One file is "file"; several have their names. */
+static sr_status open_files(struct job *j, const char *const *paths, size_t n, struct sr_err *err) {
+    if (n == 0 || n > SR_MAX_FILES)
+        return sr_fail(err, SR_E_USAGE, "give 1 to %d files", SR_MAX_FILES);
+    j->files = sr_calloc_n(n, sizeof *j->files);
+    if (!j->files) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        struct pd_file *f = &j->files[j->n_files++];
+        f->path = paths[i];
+        f->fd = -1;
+        if (n == 1)
+            TEXT_PUT(f->key, SLICE_LIT("file"));
+        else
+            pd_key(f->key, paths[i]);
+        if (f->key[0] == 0) return sr_fail(err, SR_E_USAGE, "%s has no file name", paths[i]);
+    }
+    SR_TRY(same_keys(j, err));
+    struct jw w = jw_of(&j->schema);
+    jw_obj(&w);
+    for (size_t i = 0; i < n; i++) {
+        SR_TRY(pd_file_open(&j->files[i], err));
+        jw_kcstr(&w, j->files[i].key, j->files[i].mime);
+    }
+    jw_end_obj(&w);
+    return buf_status(&j->schema, err);
+}
+
+static sr_status read_and_tell(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err) {
+    struct job *j = arg;
+    SR_TRY(pd_stream_read(j->stream, p, n, ret_n, err));
+    j->done += *ret_n;
+    sdk_progress(j->c, "upload", NULL, *ret_n ? j->done : j->total, j->total, NULL);
+    return SR_OK;
+}
+
+static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
+    struct sr_client *c = j->c;
+    struct pd_stream_opts o = {.files = j->files,
+                               .n_files = j->n_files,
+                               .tree = j->files ? NULL : &j->tree,
+                               .key = &j->key,
+                               .unix_ms = clock_unix_ms()};
+    SR_TRY(pd_stream_new(&o, &j->stream, err));
+    uint64_t length = pd_stream_length(j->stream);
+    j->total = length == UINT64_MAX ? 0 : length;
+    sdk_progress(c, "encrypt", NULL, 0, 0, NULL);
+    struct dag_result r;
+    sr_status st = ipfs_add(c->net.ipfs_node, read_and_tell, j, length, &r, err);
+    if (st == SR_E_UNAVAILABLE) sr_hint(err, "strongroom status shows whether the store runs");
+    SR_TRY(st);
+    struct hash sum = pd_stream_checksum(j->stream);
+    hash_put(d->checksum, &sum);
+    TEXT_PUT(d->cid, slice_str(cid_text(&r.cid).s));
+    (void)snprintf(d->multiaddr, sizeof d->multiaddr, "/p2p/%s", d->cid);
+    d->bytes = r.file_bytes;
+    cleanup_buf struct buf location;
+    buf_init(&location, 256);
+    buf_printf(&location, "/ipfs/%s", d->cid);
+    uint64_t there;
+    return ipfs_head(c->net.ipfs_gateway, buf_slice(&location), &there, err);
+}
+
+static sr_status enroll(struct job *j, const char *name, struct sr_data *d, struct sr_err *err) {
+    struct sr_client *c = j->c;
+    cleanup_buf struct buf where, data;
+    cleanup_receipt struct eth_receipt r = {0};
+    struct hash sum;
+    struct addr a;
+    struct slice schema = j->files ? buf_slice(&j->schema) : buf_slice(&j->tree.schema);
+    buf_init(&where, MULTIADDR_MAX);
+    buf_init(&data, TX_MAX_DATA);
+    SR_TRY(multiaddr_bytes(slice_str(d->multiaddr), &where, err));
+    SR_ASSERT(hash_parse(slice_str(d->checksum), &sum));
+    SR_TRY(poco_enc_create_dataset_with_schema(&data, &c->me, slice_str(name), schema,
+                                               buf_slice(&where), &sum, err));
+    sdk_progress(c, "deploy", NULL, 0, 0, d->cid);
+    SR_TRY(sdk_send(c, &c->net.data_protector, (struct u256){0}, buf_slice(&data), &r, err));
+    SR_TRY(poco_receipt_created(&c->poco, POCO_DATASET, &r, &a, err));
+    addr_put(d->address, &a);
+    hash_put(d->tx, &r.tx);
+    struct eth_block block;
+    if (eth_get_block(c->rpc, eth_at_block(r.block), &block, NULL) == SR_OK)
+        d->created_unix_s = block.time;
+    d->schema = slice_dup(schema);
+    return d->schema ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
+}
+
+static sr_status hand_over(struct job *j, struct sr_data *d, struct sr_err *err) {
+    cleanup_buf_wipe struct buf key;
+    struct sms_name n = {.kind = SECRET_WEB3, .name = ""};
+    buf_init(&key, 64);
+    base64_encode(&key, secret_slice(&j->key));
+    SR_TRY(buf_status(&key, err));
+    SR_ASSERT(addr_parse(slice_str(d->address), &n.target));
+    sdk_progress(j->c, "secret", NULL, 0, 0, d->address);
+    sr_status st = sms_put(j->c, &n, buf_slice(&key), false, err);
+    if (st != SR_OK) {
+        sr_err_prefix(err, "%s is registered, but its key could not be handed over", d->address);
+        sr_hint(err, "this data set can't be used: protect the data again");
+        return st;
+    }
+    d->has_secret = true;
+    return SR_OK;
+}
+
+static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_err *err) {
+    struct sr_client *c = a->c;
+    if (strlen(a->name) > NAME_MAX_BYTES)
+        return sr_fail(err, SR_E_USAGE, "the name is longer than %d bytes", NAME_MAX_BYTES);
+    SR_TRY(sdk_network(c, err));
+    SR_TRY(sdk_service(c, c->net.ipfs_node, "ipfsNode", err));
+    SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
+    SR_TRY(sdk_service(c, c->net.sms, "sms", err));
+    if (!c->net.has_data_protector)
+        return sr_fail(err, SR_E_NOTFOUND, "this network has no DataProtector contract");
+    SR_TRY(sdk_unlock(c, err));
+    SR_TRY(sdk_chain(c, err));
+    if (a->n_paths > 0)
+        SR_TRY(open_files(j, a->paths, a->n_paths, err));
+    else
+        SR_TRY(pd_tree_of_json(a->json, &j->tree, err));
+    SR_TRY(secret_new(AES_KEY_BYTES, &j->key, err));
+    SR_TRY(random_bytes(j->key.p, j->key.n, err));
+    struct sr_data *d = a->ret;
+    addr_put(d->owner, &c->me);
+    TEXT_PUT(d->name, slice_str(a->name));
+    SR_TRY(upload(j, d, err));
+    SR_TRY(enroll(j, a->name, d, err));
+    return hand_over(j, d, err);
+}
+
+static sr_status protect(void *arg, struct sr_err *err) {
+    struct protect_args *a = arg;
+    struct job j = {.c = a->c};
+    buf_init(&j.schema, SR_MAX_FILES * 512);
+    sr_status st = protect_job(a, &j, err);
+    job_done(&j);
+    return st;
+}
+
+static sr_status run(struct protect_args *a, struct sr_data *ret_d, struct sr_err *err) {
+    struct sr_data d = {0};
+    a->ret = &d;
+    sr_status st = sdk_call(a->c, protect, a, err);
+    if (st == SR_OK)
+        *ret_d = d;
+    else
+        sr_data_done(&d);
+    return st;
+}
+
+sr_status sr_data_protect_files(struct sr_client *c, const char *const *paths, size_t n,
+                                const char *name, struct sr_data *ret_d, struct sr_err *err) {
+    if (n == 0) return sr_fail(err, SR_E_USAGE, "no file to protect");
+    struct protect_args a = {.c = c, .paths = paths, .n_paths = n, .name = name ? name : ""};
+    return run(&a, ret_d, err);
+}
+
+sr_status sr_data_protect_json(struct sr_client *c, const char *json, size_t len, const char *name,
+                               struct sr_data *ret_d, struct sr_err *err) {
+    struct protect_args a = {.c = c, .json = slice_of(json, len), .name = name ? name : ""};
+    return run(&a, ret_d, err);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A result: download (checked against its CID), decrypt, unpack; streamed, through unnamed files.
+ */
+#include "sdk/sdk_int.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct result_args {
+    struct sr_client *c;
+    const char *task, *dir;
+    struct sr_result *ret;
+};
+
+struct download {
+    struct sr_client *c;
+    int fd;
+    uint64_t done, total;
+};
+
+static sr_status keep(void *arg, struct slice data, struct sr_err *err) {
+    struct download *d = arg;
+    d->done += data.n;
+    sdk_progress(d->c, "download", NULL, d->done, d->total, NULL);
+    return fd_write_all(d->fd, data.p, data.n, err);
+}
+
+static sr_status fetch(struct sr_client *c, const char *location, int fd, struct sr_err *err) {
+    struct download d = {.c = c, .fd = fd};
+    uint64_t bytes;
+    SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
+    sr_status st = ipfs_head(c->net.ipfs_gateway, slice_str(location), &bytes, err);
+    if (st == SR_E_NOTFOUND) sr_hint(err, "the store may have dropped old results");
+    SR_TRY(st);
+    d.total = bytes == UINT64_MAX ? 0 : bytes;
+    struct ipfs_get_opts o = {0};
+    st = ipfs_get(c->net.ipfs_gateway, slice_str(location), &o, keep, &d, err);
+    if (st == SR_E_CRYPTO) sr_hint(err, "the store gave other bytes than the worker stored there");
+    return st;
+}
+
+/* Who can decrypt: the beneficiary of the task's deal. */
+static sr_status beneficiary_of(struct sr_client *c, const struct hash *task, struct addr *ret_a,
+                                struct sr_err *err) {
+    cleanup_task struct poco_task t = {0};
+    cleanup_deal struct poco_deal d = {0};
+    SR_TRY(poco_view_task(&c->poco, task, (struct eth_at){0}, &t, err));
+    SR_TRY(poco_view_deal(&c->poco, &t.deal, (struct eth_at){0}, &d, err));
+    *ret_a = d.beneficiary;
+    return SR_OK;
+}
+
+static sr_status decrypt(struct result_args *a, const struct hash *task,
+                         const struct zip_reader *outer, int *ret_fd, struct sr_err *err) {
+    cleanup_buf_wipe struct buf secret;
+    cleanup_close int plain = -1;
+    struct addr who;
+    buf_init(&secret, 16384);
+    SR_TRY(beneficiary_of(a->c, task, &who, err));
+    SR_TRY(result_key_secret(a->c, &who, &secret, err));
+    SR_TRY(sdk_temp_file(a->dir, &plain, err));
+    sdk_progress(a->c, "decrypt", NULL, 0, 0, NULL);
+    SR_TRY(sdk_decrypt_result(outer, buf_slice(&secret), plain, err));
+    *ret_fd = sr_take_fd(plain);
+    return SR_OK;
+}
+
+static sr_status unpack(struct result_args *a, const struct hash *task, int fd,
+                        struct sr_err *err) {
+    struct zip_reader *outer = NULL;
+    cleanup_close int plain = -1;
+    sr_status st = zip_open_fd(fd, NULL, &outer, err);
+    if (st != SR_OK) {
+        sr_err_prefix(err, "Failed to load encrypted results zip file");
+        return st;
+    }
+    bool encrypted = zip_find(outer, "aes-key.rsa") || zip_find(outer, "iexec_out.zip.aes");
+    if (encrypted) st = decrypt(a, task, outer, &plain, err);
+    zip_reader_free(outer);
+    SR_TRY(st);
+    a->ret->was_encrypted = encrypted;
+    TEXT_PUT(a->ret->dir, slice_str(a->dir));
+    return sdk_unpack(encrypted ? plain : fd, a->dir, &a->ret->files, &a->ret->bytes, err);
+}
+
+static sr_status get(void *arg, struct sr_err *err) {
+    struct result_args *a = arg;
+    struct hash task;
+    struct sr_task t;
+    SR_TRY(sdk_hash_arg(a->task, "task", &task, err));
+    SR_TRY(task_show(a->c, &task, &t, err));
+    if (strcmp(t.status, "COMPLETED") != 0) {
+        sr_hint(err,
+                t.cause[0] ? "it will not have a result"
+                           : "strongroom task wait %s waits for its end",
+                a->task);
+        return sr_fail(err, t.cause[0] ? SR_E_TASK : SR_E_REFUSED, "Task is not completed: %s%s%s",
+                       t.status, t.cause[0] ? ", " : "", t.cause);
+    }
+    if (t.result_location[0] == 0)
+        return sr_fail(err, SR_E_NOTFOUND, "No result uploaded for this task");
+    SR_TRY(fs_mkdirs(a->dir, 0700, err));
+    cleanup_close int fd = -1;
+    SR_TRY(sdk_temp_file(a->dir, &fd, err));
+    SR_TRY(fetch(a->c, t.result_location, fd, err));
+    return unpack(a, &task, fd, err);
+}
+
+sr_status sr_result_get(struct sr_client *c, const char *task, const char *out_dir,
+                        struct sr_result *ret_r, struct sr_err *err) {
+    struct sr_result r = {0};
+    struct result_args a = {c, task, out_dir, &r};
+    SR_TRY(sdk_call(c, get, &a, err));
+    *ret_r = r;
+    return SR_OK;
+}
