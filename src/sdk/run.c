@@ -86,7 +86,7 @@ static sr_status check_app(struct plan *p, struct sr_err *err) {
         sr_hint(err, "its owner must deploy it again: strongroom app deploy DIR");
         return sr_fail(err, SR_E_REFUSED, "the app %s has no image", addr_text(&p->app).s);
     }
-    if (!multiaddr_cid(buf_slice(&where), &cid))
+    if (ipfs_path_parse(buf_slice(&where), &cid, &path, NULL) != SR_OK)
         return SR_OK; /* a registry's: the worker asks it */
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
     cleanup_buf struct buf location;
