@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.c - network.json for everybody who uses the network, status.json for `status` */
+#include "up/up_int.h"
+
+#define JSON_FILE_MAX (1u << 20)
+
+static const struct child *find(const struct network *n, const char *name) {
+    for (size_t i = 0; i < n->n; i++)
+        if (strcmp(n->child[i].name, name) == 0) return &n->child[i];
+    return NULL;
+}
+
+/* Only what is built: a client that asks for the rest is told so at once. */
+static void service(const struct network *n, struct jw *w, const char *key, const char *role,
+                    enum up_port port) {
+    const struct child *c = find(n, role);
+    if (!c || c->state == CHILD_ABSENT) return;
+    char text[64];
+    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", n->sockets.port[port]);
+    jw_kcstr(w, key, text);
+}
+
+static void raw(struct jw *w, const struct json_val *doc, const char *key) {
+    const struct json_val *v = json_get(doc, key);
+    if (!v) return;
+    jw_key(w, key);
+    jw_raw(w, json_raw(v));
+}
+
+sr_status write_network_json(const struct network *n, struct sr_err *err) {
+    const struct json_val *doc = json_root(n->home.chain_doc);
+    uint64_t id = 0;
+    (void)json_u64(json_get(doc, "chainId"), &id);
+    cleanup_buf_wipe struct buf b;
+    buf_init(&b, JSON_FILE_MAX);
+    struct jw w = jw_of(&b);
+    char text[64];
+    jw_obj(&w);
+    jw_ku64(&w, "version", 1);
+    jw_ku64(&w, "chainId", id);
+    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", n->sockets.port[PORT_CHAIN]);
+    jw_kcstr(&w, "rpcUrl", text);
+    (void)snprintf(text, sizeof text, "ws://127.0.0.1:%u", n->sockets.port[PORT_CHAIN]);
+    jw_kcstr(&w, "wsUrl", text);
+    jw_kbool(&w, "simulated", true);
+    raw(&w, doc, "contracts");
+    jw_key(&w, "services");
+    jw_obj(&w);
+    service(n, &w, "market", "market", PORT_MARKET);
+    service(n, &w, "sms", "sms", PORT_SMS);
+    service(n, &w, "ipfsNode", "store", PORT_STORE);
+    service(n, &w, "ipfsGateway", "store", PORT_STORE);
+    service(n, &w, "compass", "market", PORT_MARKET);
+    service(n, &w, "scheduler", "scheduler", PORT_SCHEDULER);
+    jw_end_obj(&w);
+    raw(&w, doc, "workerpool");
+    jw_key(&w, "apps");
+    jw_obj(&w);
+    jw_end_obj(&w);
+    raw(&w, doc, "accounts");
+    jw_end_obj(&w);
+    buf_u8(&b, '\n');
+    SR_TRY(buf_status(&b, err));
+    /* The development keys are well known, but a habit is a habit. */
+    return fs_write_atomic(n->home.network, buf_slice(&b), 0600, err);
+}
+
+static const char *const state_names[] = {"waiting", "starting", "ready", "restarting",
+                                          "not built"};
+
+sr_status write_status_json(const struct network *n, struct sr_err *err) {
+    cleanup_buf struct buf b;
+    buf_init(&b, JSON_FILE_MAX);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    jw_kbool(&w, "ready", n->announced);
+    jw_kcstr(&w, "network", n->home.network);
+    jw_key(&w, "roles");
+    jw_arr(&w);
+    for (size_t i = 0; i < n->n; i++) {
+        const struct child *c = &n->child[i];
+        jw_obj(&w);
+        jw_kcstr(&w, "name", c->name);
+        jw_kcstr(&w, "state", state_names[c->state]);
+        if (c->pid > 0) jw_ku64(&w, "pid", (uint64_t)c->pid);
+        jw_ku64(&w, "restarts", c->restarts);
+        jw_end_obj(&w);
+    }
+    jw_end_arr(&w);
+    jw_end_obj(&w);
+    buf_u8(&b, '\n');
+    SR_TRY(buf_status(&b, err));
+    return fs_write_atomic(n->home.status, buf_slice(&b), 0600, err);
+}
