@@ -81,7 +81,7 @@ void http_in_done(struct http_in *in);
 SR_CHECK sr_status http_in_fill(struct http_in *in, int64_t deadline_us, size_t *ret_n,
                                 struct sr_err *err);
 static inline struct slice http_in_rest(const struct http_in *in) {
-    return slice_of(in->p + in->off, in->n - in->off);
+    return in->p ? slice_of(in->p + in->off, in->n - in->off) : slice_of(NULL, 0);
 }
 /* Waits for a whole head: *ret_head points into the buffer until the next fill. *ret_any tells if
  * any byte of it had come. SR_E_TOOBIG beyond NET_HEAD_MAX. */
