@@ -20,6 +20,7 @@ struct eth_sender_opts {
     struct eth_rpc *rpc;             /* borrowed */
     const struct eth_signer *signer; /* borrowed */
     const char *path;                /* database file of this wallet; NULL: memory only */
+    const char *ws_url;              /* to be told of new blocks; NULL: polls for receipts */
     uint64_t chain_id;               /* 0: asked */
     uint64_t stuck_ms;               /* 0: SENDER_STUCK_MS */
     struct u256 max_fee_cap;         /* 0: none. Per gas; never offered more */
