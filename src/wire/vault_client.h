@@ -2,12 +2,13 @@
 /*
  * vault_client.h - a role's side of its vault: typed calls over one Unix stream
  *
- * Depends on: net, wire/formats.  Used by: sms, scheduler, worker.  Waits: every call (in a fiber).
- * Calls of several fibers share the stream; replies are matched by id. A vault that went away is
- * dialled again on the next call; meanwhile calls fail with SR_E_UNAVAILABLE and a hint. SPEC of
- * the messages: docs/wire.md, "The vault".
+ * Depends on: net, eth core, wire/formats.  Used by: sms, scheduler, worker.  Waits: every call (in
+ * a fiber). Calls of several fibers share the stream; replies are matched by id. A vault that went
+ * away is dialled again on the next call; meanwhile calls fail with SR_E_UNAVAILABLE and a hint.
+ * SPEC of the messages: docs/wire.md, "The vault".
  */
 #pragma once
+#include "eth/tx.h"
 #include "wire/formats.h"
 
 struct vault_client; /* owned: vault_client_free */
@@ -71,3 +72,7 @@ SR_CHECK sr_status vault_sign_release(struct vault_client *v, const struct hash 
  * is over its keccak (no EIP-191). */
 SR_CHECK sr_status vault_sign_tx(struct vault_client *v, struct slice payload,
                                  struct sr_signature *ret, struct sr_err *err);
+/* That payload, appended to ret. SR_E_REFUSED for a transaction of another kind. */
+SR_CHECK sr_status vault_tx_payload(const struct eth_tx *tx, struct buf *ret, struct sr_err *err);
+/* The vault as an eth_signer (sign_digest NULL), borrowing v. Waits: asks for the wallet. */
+SR_CHECK sr_status vault_signer(struct vault_client *v, struct eth_signer *ret, struct sr_err *err);
