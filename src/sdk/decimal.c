@@ -127,7 +127,11 @@ bool decimal_to_double(struct slice text, double *ret_v) {
     if (!read_text(text, &a, &negative)) return false;
     if (a.n > 0 && a.point > 310) return false;
     if (a.n > 0 && a.point > -330) {
-        for (; a.point > 0; e += a.point > 9 ? 30 : 1) halve(&a, a.point > 9 ? 30 : 1);
+        while (a.point > 0) {
+            unsigned k = a.point > 9 ? 30 : 1;
+            halve(&a, k);
+            e += (int)k;
+        }
         while (a.point < 0 || (a.point == 0 && a.d[0] < 5)) {
             unsigned k = a.point < -9 ? 30 : 1;
             twice(&a, k);
