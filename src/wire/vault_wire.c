@@ -63,7 +63,7 @@ static void put_blob(struct buf *b, w_blob v) {
 #define READER(name, fields)                                                                       \
     bool vault_##name##_read(struct slice body, struct vault_##name *ret) {                        \
         struct vault_##name m;                                                                     \
-        memset(\&m, 0, sizeof m);                                                                  \
+        memset(&m, 0, sizeof m);                                                                   \
         struct rd r = rd_of(body);                                                                 \
         fields if (!rd_done(&r)) return false;                                                     \
         *ret = m;                                                                                  \
