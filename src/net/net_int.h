@@ -75,7 +75,8 @@ SR_CHECK sr_status stream_write2_(struct stream *s, struct slice a, struct slice
                                   struct sr_err *err);
 SR_CHECK sr_status stream_tls_start_(struct stream *s, const char *host, int64_t deadline_us,
                                      struct sr_err *err);
-void tls_done_(void); /* frees the process's TLS context */
+void net_crypto_init_(void); /* libcrypto without its slow configuration file */
+void tls_done_(void);        /* frees the process's TLS context */
 /* One raw read or write of the socket, waiting; used below TLS. */
 SR_CHECK sr_status stream_raw_read_(struct stream *s, void *p, size_t n, int64_t deadline_us,
                                     size_t *ret_n, struct sr_err *err);

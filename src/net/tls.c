@@ -6,10 +6,15 @@
  */
 #include "net/net_int.h"
 #include <arpa/inet.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 #define TLS_CHUNK (16u * 1024)
+
+void net_crypto_init_(void) {
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+}
 
 static SSL_CTX *tls_ctx; /* the process's; made at the first use */
 
@@ -27,6 +32,7 @@ static sr_status tls_failed(struct sr_err *err, const char *doing) {
 
 static sr_status ctx_get(SSL_CTX **ret, struct sr_err *err) {
     if (!tls_ctx) {
+        net_crypto_init_();
         SSL_CTX *c = SSL_CTX_new(TLS_client_method());
         if (!c) return tls_failed(err, "start");
         (void)SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);

@@ -47,6 +47,7 @@ static sr_status ws_new(struct stream *s, bool client, size_t max_message, struc
 static void accept_of(struct slice key, struct buf *b) {
     uint8_t md[EVP_MAX_MD_SIZE];
     unsigned n = 0;
+    net_crypto_init_();
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     if (c && EVP_DigestInit_ex(c, EVP_sha1(), NULL) == 1 &&
         EVP_DigestUpdate(c, key.p, key.n) == 1 &&
@@ -123,6 +124,7 @@ static sr_status handshake(struct stream *s, const struct url *u, struct http_in
     cleanup_buf struct buf key, b;
     buf_init(&key, 64);
     buf_init(&b, HTTP_URL_MAX + 1024);
+    net_crypto_init_();
     if (RAND_bytes(nonce, sizeof nonce) != 1) return sr_fail(err, SR_E_SYS, "no randomness");
     base64_encode(&key, slice_of(nonce, sizeof nonce));
     buf_str(&b, "GET ");
