@@ -53,6 +53,7 @@ sr_status write_network_json(const struct network *n, struct sr_err *err) {
     service(n, &w, "compass", "market", PORT_MARKET);
     service(n, &w, "scheduler", "scheduler", PORT_SCHEDULER);
     jw_end_obj(&w);
+    jw_kaddr(&w, "smsIdentity", &n->home.sms_identity); /* clients check the vault's key by it */
     raw(&w, doc, "workerpool");
     jw_key(&w, "apps");
     jw_obj(&w);
