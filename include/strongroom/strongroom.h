@@ -66,7 +66,7 @@ typedef sr_status (*sr_password_fn)(void *arg, const char *wallet, bool confirm,
 
 struct sr_options {
     const char *dir;          /* network folder with network.json; NULL: $STRONGROOM_DIR, else
-                                 $HOME/.strongroom/dev */
+                                 $HOME/.strongroom */
     const char *network_file; /* a network.json elsewhere; wins over dir */
     const char *keystore;     /* folder of V3 keystores and result keys; NULL: $STRONGROOM_KEYSTORE,
                                  else     $HOME/.strongroom/keystore */

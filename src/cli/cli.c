@@ -15,9 +15,10 @@ bool cli_has(const char *word) {
 }
 
 static int unknown(const char *word) {
-    (void)fprintf(stderr,
-                  "strongroom: there is no command \"%.64s\"\n  next: strongroom help lists them\n",
-                  word);
+    (void)fprintf(
+        stderr,
+        "strongroom: there is no command \"%.64s\"\n  what to do: strongroom help lists them\n",
+        word);
     return 2;
 }
 

@@ -81,7 +81,7 @@ int cli_print_reference(void) {
     (void)printf(
         "# Commands\n\nMade from the command table (`src/cli/table.c`); do not edit.\n\n%s\n"
         "Every failure says what happened and what to do next. With `--json` an answer is one JSON "
-        "object on standard output; a failure is `{\"error\": {\"code\", \"what\", \"hint\"}}`.\n\n"
+        "object on standard output; a failure is `{\"error\", \"code\", \"hint\", \"exit\"}`.\n\n"
         "## Options of every command\n\n",
         exit_codes);
     md_options(cli_common, cli_n_common);

@@ -155,19 +155,16 @@ int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
         cleanup_buf struct buf b;
         buf_init(&b, 8192);
         struct jw w = jw_of(&b);
-        jw_obj(&w);
-        jw_key(&w, "error");
-        jw_obj(&w);
+        jw_obj(&w); /* the shape of the services' answers */
+        jw_kcstr(&w, "error", what);
         jw_kcstr(&w, "code", sr_status_name(code));
-        jw_kcstr(&w, "what", what);
         jw_kcstr(&w, "hint", err->hint);
         jw_ku64(&w, "exit", (uint64_t)sr_exit_code(code));
-        jw_end_obj(&w);
         jw_end_obj(&w);
         (void)printf("%s\n", buf_cstr(&b));
     } else {
         (void)fprintf(stderr, "strongroom: %s\n", what);
-        if (err->hint[0]) (void)fprintf(stderr, "  next: %s\n", err->hint);
+        if (err->hint[0]) (void)fprintf(stderr, "  what to do: %s\n", err->hint);
     }
     return sr_exit_code(code);
 }

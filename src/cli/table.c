@@ -10,7 +10,7 @@
     { "--out", "-o", "DIR", help, false }
 
 const struct cli_opt cli_common[] = {
-    OPT("--dir", "DIR", "network folder (default $STRONGROOM_DIR, else ~/.strongroom/dev)"),
+    OPT("--dir", "DIR", "network folder (default $STRONGROOM_DIR, else ~/.strongroom)"),
     OPT("--network", "FILE", "a network.json somewhere else"),
     OPT("--as", "WHO", "who acts: development name, wallet name or address"),
     OPT("--keystore", "DIR",

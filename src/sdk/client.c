@@ -21,7 +21,7 @@ sr_status sr_client_open(const struct sr_options *opts, struct sr_client **ret_c
     struct sr_client *c = sr_calloc_n(1, sizeof *c);
     if (!c) return sr_fail(err, SR_E_NOMEM, "out of memory");
     c->magic = SDK_MAGIC;
-    c->dir = setting(opts->dir, "STRONGROOM_DIR", ".strongroom/dev");
+    c->dir = setting(opts->dir, "STRONGROOM_DIR", ".strongroom");
     c->keystore = setting(opts->keystore, "STRONGROOM_KEYSTORE", ".strongroom/keystore");
     c->network_file = opts->network_file ? dup_text(opts->network_file)
                       : c->dir           ? path_join(c->dir, "network.json")
