@@ -28,6 +28,8 @@ static int help(int argc, char **argv) {
         cli_help_all(stdout);
         return 0;
     }
+    if (strcmp(argv[2], "--markdown") == 0) return cli_print_reference();
+    if (strcmp(argv[2], "--man") == 0) return cli_print_man();
     const struct cli_cmd *cmd = cli_find(argc - 1, argv + 1, &used);
     if (cmd) {
         cli_help_one(stdout, cmd);

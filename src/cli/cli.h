@@ -16,6 +16,6 @@ int cli_main(int argc, char **argv);
 /* Is word (argv[1]) a command of this module? "help", "--help", "version" are. */
 bool cli_has(const char *word);
 
-/* The man page and the reference page in Markdown, from the command table, on stdout; for the
- * build. */
+/* docs/cli.md and the man page, from the command table, on stdout: help --markdown, help --man. */
 int cli_print_reference(void);
+int cli_print_man(void);

@@ -94,3 +94,55 @@ int cli_print_reference(void) {
     }
     return 0;
 }
+
+/* ---- the man page -------------------------------------------------------------------------------
+ */
+
+/* Text for roff: dashes and backslashes kept, no line taken for a request. */
+static void roff(const char *text) {
+    bool line_start = true;
+    for (; *text; text++) {
+        if (line_start && (*text == '.' || *text == '\'')) (void)fputs("\\&", stdout);
+        if (*text == '-' || *text == '\\') (void)putchar('\\');
+        (void)putchar(*text);
+        line_start = *text == '\n';
+    }
+}
+
+static void roff_options(const struct cli_opt *opts, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const struct cli_opt *o = &opts[i];
+        (void)puts(".TP");
+        (void)fputs(".B ", stdout);
+        if (o->alias) roff(o->alias), (void)fputs(", ", stdout);
+        roff(o->name);
+        if (o->value) (void)printf(" \\fI%s\\fR", o->value);
+        (void)puts("");
+        roff(o->help);
+        (void)puts(o->repeat ? " (may be repeated)" : "");
+    }
+}
+
+int cli_print_man(void) {
+    (void)puts(
+        ".\\\" Made from the command table (src/cli/table.c); do not edit.\n"
+        ".TH STRONGROOM 1\n.SH NAME\nstrongroom \\- run apps on data that nobody else can see\n"
+        ".SH SYNOPSIS\n.B strongroom\n.I COMMAND\n[arguments] [options]\n.SH OPTIONS OF EVERY "
+        "COMMAND");
+    roff_options(cli_common, cli_n_common);
+    (void)puts(".SH COMMANDS");
+    for (size_t i = 0; i < cli_n_commands; i++) {
+        const struct cli_cmd *cmd = &cli_commands[i];
+        (void)printf(".SS %s %s\n", cmd->words, cmd->args);
+        roff(cmd->summary);
+        (void)puts(".");
+        if (cmd->details[0] != 0) {
+            (void)puts(".PP");
+            roff(cmd->details);
+            (void)puts("");
+        }
+        roff_options(cmd->opts, cmd->n_opts);
+    }
+    (void)printf(".SH EXIT STATUS\n%s", exit_codes);
+    return 0;
+}
