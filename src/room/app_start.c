@@ -47,7 +47,7 @@ _Noreturn static void child_fails(int fd, bool image, const char *step) {
 static int image_folder(int root, const char *name, mode_t mode) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
-    if (mkdirat(root, name, mode) == 0) (void)fchmodat(root, name, mode, 0);
+    if (mkdirat(root, name, mode) == 0 && fchmodat(root, name, mode, 0) != 0) return -1;
     return (int)syscall(SYS_openat2, root, name, &how, sizeof how);
 }
 
@@ -163,7 +163,7 @@ _Noreturn static void child_main(const struct app_spec *spec, const struct child
     if (setresgid(0, 0, 0) != 0 || setresuid(0, 0, 0) != 0)
         child_fails(f->report, false, "becoming the app's user");
     child_mounts(f->report);
-    (void)sethostname("room", 4);
+    if (sethostname("room", 4) != 0) child_fails(f->report, false, "naming the app's host");
     child_loopback();
     child_stdio(f, f->report);
     (void)setsid();
