@@ -3,6 +3,9 @@
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
 
+#define RETRY_MIN_MS 50
+#define RETRY_MAX_MS 500
+
 static char *dup_text(const char *s) {
     return s ? slice_dup(slice_str(s)) : NULL;
 }
@@ -88,6 +91,29 @@ sr_status sdk_call(struct sr_client *c, sdk_fn fn, void *arg, struct sr_err *err
     if (fiber_is_running()) return fn(arg, err);
     SR_TRY(net_init(err));
     return net_call(fn, arg, err);
+}
+
+sr_status sdk_fetch(const struct http_call *call, uint64_t patience_ms, struct http_answer *ret,
+                    struct sr_err *err) {
+    int64_t end = clock_mono_us() + (int64_t)patience_ms * 1000;
+    uint64_t pause = RETRY_MIN_MS;
+    for (;;) {
+        struct sr_err why = {0};
+        struct http_answer a = {0};
+        sr_status st = http_fetch(call, &a, &why);
+        bool again = st == SR_E_UNAVAILABLE || (st == SR_OK && a.status == 503);
+        if (!again || clock_mono_us() >= end) {
+            if (st == SR_OK) {
+                *ret = a;
+            } else if (err && err->code == SR_OK) {
+                *err = why;
+            }
+            return st;
+        }
+        if (st == SR_OK) http_answer_done(&a);
+        SR_TRY(fiber_sleep(pause, err));
+        pause = pause * 2 < RETRY_MAX_MS ? pause * 2 : RETRY_MAX_MS;
+    }
 }
 
 void sdk_progress(struct sr_client *c, const char *step, const char *stage, uint64_t done,

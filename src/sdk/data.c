@@ -114,7 +114,7 @@ static sr_status list(void *arg, struct sr_err *err) {
     buf_printf(&url, "%s/v1/datasets?owner=%s&page=0&size=%d", c->net.market, addr_text(&owner).s,
                LIST_MAX);
     SR_TRY(buf_status(&url, err));
-    SR_TRY(http_json("GET", buf_cstr(&url), (struct slice){NULL, 0}, &doc, err));
+    SR_TRY(market_get(c, buf_cstr(&url), &doc, err));
     const struct json_val *sets = json_get(json_root(doc), "datasets");
     l->list = sr_calloc_n(json_len(sets) + 1, sizeof *l->list);
     if (!l->list) return sr_fail(err, SR_E_NOMEM, "out of memory");

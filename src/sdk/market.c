@@ -60,11 +60,11 @@ static sr_status market_answer(struct sr_client *c, const struct http_answer *a,
     return st;
 }
 
-static sr_status market_get(struct sr_client *c, const char *url, struct json **ret_doc,
-                            struct sr_err *err) {
+sr_status market_get(struct sr_client *c, const char *url, struct json **ret_doc,
+                     struct sr_err *err) {
     cleanup_answer struct http_answer a = {0};
     struct http_call call = {.url = url, .max_body = BOOK_BYTES};
-    SR_TRY(http_fetch(&call, &a, err));
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
     return market_answer(c, &a, ret_doc, err);
 }
 
@@ -141,7 +141,7 @@ sr_status market_publish(struct sr_client *c, struct poco_order *order, struct h
     cleanup_json struct json *doc = NULL;
     struct http_call call = {
         .method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
-    SR_TRY(http_fetch(&call, &a, err));
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
     SR_TRY(market_answer(c, &a, &doc, err));
     *ret_hash = poco_order_hash(&c->poco.domain, order);
     return SR_OK;

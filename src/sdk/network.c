@@ -86,7 +86,18 @@ sr_status sdk_chain(struct sr_client *c, struct sr_err *err) {
     if (c->has_poco) return SR_OK;
     SR_TRY(sdk_network(c, err));
     if (!c->rpc) SR_TRY(eth_rpc_new(c->net.rpc, &c->rpc, err));
-    SR_TRY(poco_open(c->rpc, &c->net.hub, &c->poco, err));
+    int64_t end = clock_mono_us() + SDK_PATIENCE_MS * 1000ll;
+    for (;;) { /* a node that is being started again */
+        struct sr_err why = {0};
+        sr_status st = poco_open(c->rpc, &c->net.hub, &c->poco, &why);
+        if (st == SR_OK) break;
+        if (st == SR_E_UNAVAILABLE && clock_mono_us() < end) {
+            SR_TRY(fiber_sleep(200, err));
+            continue;
+        }
+        if (err && err->code == SR_OK) *err = why;
+        return st;
+    }
     if (c->poco.domain.chain_id != c->net.chain_id) {
         sr_hint(err, "is %s of another network, or stale?", c->network_file);
         return sr_fail(err, SR_E_REFUSED, "the node is on chain %llu, the network on %llu",

@@ -3,7 +3,10 @@
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
 
-#define NAME_MAX_BYTES 120
+#define NAME_MAX_BYTES  120
+#define UPLOAD_TRIES    4
+#define UPLOAD_PAUSE_MS 700
+#define HAND_OVER_MS    30000 /* the data is registered: worth waiting for the secret service */
 
 struct protect_args {
     struct sr_client *c;
@@ -81,21 +84,38 @@ static sr_status read_and_tell(void *arg, void *p, size_t n, size_t *ret_n, stru
     return SR_OK;
 }
 
-static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
-    struct sr_client *c = j->c;
+/* One try: a stream can be read once only. */
+static sr_status send_stream(struct job *j, struct dag_result *ret, struct sr_err *err) {
     struct pd_stream_opts o = {.files = j->files,
                                .n_files = j->n_files,
                                .tree = j->files ? NULL : &j->tree,
                                .key = &j->key,
                                .unix_ms = clock_unix_ms()};
+    pd_stream_free(j->stream);
+    j->stream = NULL;
     SR_TRY(pd_stream_new(&o, &j->stream, err));
     uint64_t length = pd_stream_length(j->stream);
     j->total = length == UINT64_MAX ? 0 : length;
-    sdk_progress(c, "encrypt", NULL, 0, 0, NULL);
+    j->done = 0;
+    return ipfs_add(j->c->net.ipfs_node, read_and_tell, j, length, ret, err);
+}
+
+static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
+    struct sr_client *c = j->c;
     struct dag_result r;
-    sr_status st = ipfs_add(c->net.ipfs_node, read_and_tell, j, length, &r, err);
-    if (st == SR_E_UNAVAILABLE) sr_hint(err, "strongroom status shows whether the store runs");
-    SR_TRY(st);
+    sdk_progress(c, "encrypt", NULL, 0, 0, NULL);
+    for (unsigned tries = 1;; tries++) {
+        struct sr_err why = {0};
+        sr_status st = send_stream(j, &r, &why);
+        if (st == SR_OK) break;
+        if (st == SR_E_UNAVAILABLE && tries < UPLOAD_TRIES) {
+            SR_TRY(fiber_sleep(UPLOAD_PAUSE_MS, err));
+            continue;
+        }
+        if (err) *err = why;
+        if (st == SR_E_UNAVAILABLE) sr_hint(err, "strongroom status shows whether the store runs");
+        return st;
+    }
     struct hash sum = pd_stream_checksum(j->stream);
     hash_put(d->checksum, &sum);
     TEXT_PUT(d->cid, slice_str(cid_text(&r.cid).s));
@@ -141,11 +161,16 @@ static sr_status hand_over(struct job *j, struct sr_data *d, struct sr_err *err)
     SR_TRY(buf_status(&key, err));
     SR_ASSERT(addr_parse(slice_str(d->address), &n.target));
     sdk_progress(j->c, "secret", NULL, 0, 0, d->address);
-    sr_status st = sms_put(j->c, &n, buf_slice(&key), false, err);
-    if (st != SR_OK) {
-        sr_err_prefix(err, "%s is registered, but its key could not be handed over", d->address);
+    int64_t end = clock_mono_us() + HAND_OVER_MS * 1000ll;
+    for (;;) {
+        struct sr_err why = {0};
+        sr_status st = sms_put(j->c, &n, buf_slice(&key), false, &why);
+        if (st == SR_OK) break;
+        bool again = (st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT) && clock_mono_us() < end;
+        if (again && fiber_sleep(UPLOAD_PAUSE_MS, NULL) == SR_OK) continue;
         sr_hint(err, "this data set can't be used: protect the data again");
-        return st;
+        return sr_fail(err, st, "%s is registered, but its key could not be handed over: %s",
+                       d->address, why.what);
     }
     d->has_secret = true;
     return SR_OK;
@@ -158,7 +183,6 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
     SR_TRY(sdk_network(c, err));
     SR_TRY(sdk_service(c, c->net.ipfs_node, "ipfsNode", err));
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
-    SR_TRY(sdk_service(c, c->net.sms, "sms", err));
     if (!c->net.has_data_protector)
         return sr_fail(err, SR_E_NOTFOUND, "this network has no DataProtector contract");
     SR_TRY(sdk_unlock(c, err));
@@ -167,6 +191,7 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
         SR_TRY(open_files(j, a->paths, a->n_paths, err));
     else
         SR_TRY(pd_tree_of_json(a->json, &j->tree, err));
+    SR_TRY(sms_ready(c, err));
     SR_TRY(secret_new(AES_KEY_BYTES, &j->key, err));
     SR_TRY(random_bytes(j->key.p, j->key.n, err));
     struct sr_data *d = a->ret;

@@ -63,6 +63,11 @@ struct sr_client {
 /* client.c */
 typedef sr_status (*sdk_fn)(void *arg, struct sr_err *err);
 SR_CHECK sr_status sdk_call(struct sr_client *c, sdk_fn fn, void *arg, struct sr_err *err);
+/* http_fetch that waits for a service that is being started again: connections refused, and 503
+ * answers, are tried anew for patience_ms. Nothing is sent twice. */
+#define SDK_PATIENCE_MS 3000
+SR_CHECK sr_status sdk_fetch(const struct http_call *call, uint64_t patience_ms,
+                             struct http_answer *ret, struct sr_err *err);
 void sdk_progress(struct sr_client *c, const char *step, const char *stage, uint64_t done,
                   uint64_t total, const char *subject);
 void text_put(char *dst, size_t n, struct slice s); /* cut, NUL-terminated */
@@ -107,6 +112,8 @@ SR_CHECK sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u
                             struct slice data, struct eth_receipt *ret, struct sr_err *err);
 
 /* sms.c */
+/* Is the secret service there, and its vault's key genuine? Before anything is registered. */
+SR_CHECK sr_status sms_ready(struct sr_client *c, struct sr_err *err);
 struct sms_name {
     secret_kind kind;
     struct addr target;
@@ -131,6 +138,9 @@ struct book { /* owned: book_done */
     struct json *doc; /* params of request orders live here */
 };
 void book_done(struct book *b);
+/* JSON of any of the market's GET routes, or a failure with the market's words. */
+SR_CHECK sr_status market_get(struct sr_client *c, const char *url, struct json **ret_doc,
+                              struct sr_err *err);
 #define cleanup_book __attribute__((cleanup(book_done)))
 struct book_filter {      /* of other orders; NULL: only unrestricted ones, "any": all */
     const char *resource; /* address */

@@ -49,7 +49,7 @@ sr_status sms_has(struct sr_client *c, const struct sms_name *n, bool *ret_has,
     SR_TRY(buf_status(&url, err));
     cleanup_answer struct http_answer a = {0};
     struct http_call call = {.method = "HEAD", .url = buf_cstr(&url)};
-    SR_TRY(http_fetch(&call, &a, err));
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
     if (a.status != 204 && a.status != 200 && a.status != 404)
         return unexpected(c, n, a.status, err);
     *ret_has = a.status != 404;
@@ -67,7 +67,7 @@ static sr_status vault_key(struct sr_client *c, struct sr_err *err) {
     SR_TRY(buf_status(&url, err));
     cleanup_answer struct http_answer a = {0};
     struct http_call call = {.url = buf_cstr(&url), .max_body = 4096};
-    SR_TRY(http_fetch(&call, &a, err));
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
     bool plain_is_safe = slice_starts(slice_str(c->net.sms), "https://");
     if (a.status == 404 && plain_is_safe && !c->net.has_sms_identity) {
         c->vault_asked = true;
@@ -95,6 +95,11 @@ static sr_status vault_key(struct sr_client *c, struct sr_err *err) {
     }
     c->vault_asked = c->has_vault = true;
     return SR_OK;
+}
+
+sr_status sms_ready(struct sr_client *c, struct sr_err *err) {
+    SR_TRY(sdk_service(c, c->net.sms, "sms", err));
+    return vault_key(c, err);
 }
 
 static sr_status seal(struct sr_client *c, const struct sms_name *n, struct slice secret,
@@ -145,6 +150,6 @@ sr_status sms_put(struct sr_client *c, const struct sms_name *n, struct slice se
                              .url = buf_cstr(&url),
                              .headers = headers,
                              .body = buf_slice(&body)};
-    SR_TRY(http_fetch(&call, &a, err));
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
     return a.status == 204 || a.status == 200 ? SR_OK : unexpected(c, n, a.status, err);
 }

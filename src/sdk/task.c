@@ -13,8 +13,9 @@
            */
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 2000
-#define LOST_MS      20000 /* a deal that the chain does not know for so long is lost */
-#define SETTLE_MS    10000 /* between the scheduler's "completed" and the node's view of it */
+#define LOST_MS      20000  /* a deal that the chain does not know for so long is lost */
+#define SILENT_MS    120000 /* neither chain nor scheduler answers: give up */
+#define SETTLE_MS    10000  /* between the scheduler's "completed" and the node's view of it */
 
 /* ---- show ---------------------------------------------------------------------------------------
  */
@@ -196,7 +197,7 @@ static bool deal_is_lost(struct watch *w) {
 
 static sr_status wait_for(struct watch *w, struct sr_err *err) {
     struct sr_client *c = w->c;
-    int64_t lost_since = 0, told_at = 0;
+    int64_t lost_since = 0, told_at = 0, silent_since = 0;
     uint64_t pause = RETRY_MIN_MS;
     struct sr_err last = {0};
     for (;;) {
@@ -206,6 +207,12 @@ static sr_status wait_for(struct watch *w, struct sr_err *err) {
         if (asked && final) return end(w, err);
         if (w->failed) return failed(w, w->t.cause[0] ? w->t.cause : "no cause was given", err);
         int64_t now = clock_mono_us();
+        if (asked || w->heard) silent_since = now;
+        if (silent_since == 0) silent_since = now;
+        if (now - silent_since > SILENT_MS * 1000ll) {
+            if (err && err->code == SR_OK) *err = why;
+            return why.code;
+        }
         if (asked && deal_is_lost(w)) {
             if (lost_since == 0) lost_since = now;
             if (now - lost_since > LOST_MS * 1000)
