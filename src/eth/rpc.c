@@ -420,6 +420,7 @@ sr_status eth_check_signature(struct eth_rpc *r, const struct addr *account,
         if (err) *err = e;
         return st;
     }
-    *ret_ok = st == SR_OK && b.n == 32 && memcmp(b.p, "\x16\x26\xba\x7e", 4) == 0;
+    static const uint8_t magic[32] = {0x16, 0x26, 0xba, 0x7e};
+    *ret_ok = st == SR_OK && b.n == 32 && memcmp(b.p, magic, 32) == 0;
     return SR_OK;
 }

@@ -4,7 +4,7 @@
 #include "eth/heads.h"
 #include <stdlib.h>
 
-#define SEND_TRIES    6
+#define SEND_TRIES    24 /* another process may use the wallet at the same time */
 #define WAIT_MS       120000
 #define POLL_FIRST_MS 20
 #define POLL_MAX_MS   400
@@ -20,6 +20,8 @@ struct eth_sender {
     struct eth_heads *heads;
     uint64_t chain_id, stuck_ms;
     struct u256 cap;
+    uint16_t mark; /* wei added to what we offer: two processes that share a wallet must never make
+                      the same bytes, or each would take the other's transaction for its own */
     struct fmutex order; /* nonces are given and sent under it */
     bool have_nonce;
     uint64_t nonce;
@@ -45,7 +47,9 @@ sr_status eth_sender_new(const struct eth_sender_opts *o, struct eth_sender **re
     s->chain_id = o->chain_id;
     s->stuck_ms = o->stuck_ms ? o->stuck_ms : SENDER_STUCK_MS;
     s->cap = o->max_fee_cap;
-    sr_status st = db_open(o->path ? o->path : ":memory:", o->path ? DB_SYNC_EACH : 0, &s->db, err);
+    sr_status st = random_bytes(&s->mark, sizeof s->mark, err);
+    if (st == SR_OK)
+        st = db_open(o->path ? o->path : ":memory:", o->path ? DB_SYNC_EACH : 0, &s->db, err);
     if (st == SR_OK) st = db_migrate(s->db, schema, SR_ARRAY_LEN(schema), err);
     if (st == SR_OK)
         st = db_get_u64(s->db, "SELECT COALESCE(MAX(seq), 0) FROM tx", DB_NO_ARGS, &s->seq, err);
@@ -206,6 +210,9 @@ static sr_status free_nonce(struct eth_sender *s, uint64_t seq, struct sr_err *e
 
 static sr_status offer(struct eth_sender *s, struct row *r, struct sr_err *err) {
     SR_TRY(eth_fees(s->rpc, &r->max_fee, &r->max_tip, err));
+    struct u256 mark = u256_of(s->mark);
+    if (!u256_add(&r->max_fee, r->max_fee, mark) || !u256_add(&r->max_tip, r->max_tip, mark))
+        return sr_fail(err, SR_E_RANGE, "absurd fees");
     if (!u256_is_zero(s->cap) && u256_cmp(r->max_fee, s->cap) > 0) {
         r->max_fee = s->cap;
         if (u256_cmp(r->max_tip, s->cap) > 0) r->max_tip = s->cap;
@@ -270,6 +277,7 @@ static sr_status send_fresh(struct eth_sender *s, struct row *r, bool is_new, co
         if (st == SR_E_CONFLICT || (st == SR_E_RANGE && strstr(e.what, "replacement"))) {
             /* somebody else uses this wallet too: the row must not hold the nonce back */
             SR_TRY(free_nonce(s, r->seq, err));
+            if (i > 2) SR_TRY(fiber_sleep(1 + s->mark % 7, err)); /* fall out of step */
             continue;
         }
         if (st == SR_E_RANGE) {
@@ -467,7 +475,9 @@ sr_status eth_sender_wait(struct eth_sender *s, const struct hash *tx, uint64_t 
             }
         }
         bool live = eth_heads_live(s->heads);
-        st = eth_heads_wait(s->heads, &seen, live ? LIVE_POLL_MS : ms, &head, err);
+        uint64_t nap = live ? LIVE_POLL_MS : ms, left = (uint64_t)((end - now) / 1000) + 1;
+        if (nap > s->stuck_ms / 3 + 1) nap = s->stuck_ms / 3 + 1;
+        st = eth_heads_wait(s->heads, &seen, nap < left ? nap : left, &head, err);
         if (st == SR_E_CANCELLED) return st;
         if (!live) ms = ms * 2 < POLL_MAX_MS ? ms * 2 : POLL_MAX_MS;
     }
