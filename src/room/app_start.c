@@ -9,16 +9,13 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/securebits.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -132,15 +129,6 @@ static void child_drop(int report) {
     if (errno != 0) child_fails(report, false, "confining the app (seccomp)");
 }
 
-/* A loopback interface that leads nowhere: programs that talk to themselves by it go on working. */
-static void child_loopback(void) {
-    cleanup_close int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq req = {.ifr_name = "lo"};
-    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) != 0) return;
-    req.ifr_flags = (short)(req.ifr_flags | IFF_UP);
-    (void)ioctl(s, SIOCSIFFLAGS, &req);
-}
-
 static void child_stdio(const struct child_fds *f, int report) {
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, 0) != 0 || dup2(f->out, 1) != 1 || dup2(f->err, 2) != 2)
@@ -164,7 +152,6 @@ _Noreturn static void child_main(const struct app_spec *spec, const struct child
         child_fails(f->report, false, "becoming the app's user");
     child_mounts(f->report);
     if (sethostname("room", 4) != 0) child_fails(f->report, false, "naming the app's host");
-    child_loopback();
     child_stdio(f, f->report);
     (void)setsid();
     child_signals();
@@ -214,8 +201,10 @@ static sr_status fork_app(const struct jail *j, const struct app_spec *spec, int
                           int report[2], int out, int errfd, struct app_proc *p,
                           struct sr_err *err) {
     struct clone_args args = {
-        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                 CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_PIDFD,
+        /* The network namespace stays the room's, which has no way out either: a second one costs
+           0.6 ms. */
+        .flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                 CLONE_NEWCGROUP | CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)&p->pidfd,
         .exit_signal = SIGCHLD,
     };

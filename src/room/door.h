@@ -7,6 +7,7 @@
  * order or left over.
  *
  *   worker -> room                              room -> worker
+ *                                               READY, when it is in its jail
  *   BEGIN
  *                                               BINDING (keys and evidence)
  *   IMAGE, DATA..., END  (may come before BINDING is read)
@@ -41,7 +42,8 @@ enum {
     DOOR_INPUT,
     DOOR_DATA,
     DOOR_END,
-    DOOR_BINDING = 0x81,
+    DOOR_READY = 0x80,
+    DOOR_BINDING,
     DOOR_RUNNING,
     DOOR_RESULT,
     DOOR_DONE,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "room/jail.h"
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -40,13 +43,13 @@ static sr_status bind_devices(struct sr_err *err) {
     return SR_OK;
 }
 
-static sr_status mount_root(uint64_t disk_bytes, struct sr_err *err) {
+static sr_status mount_root(struct sr_err *err) {
     char options[96];
     /* First of all: nothing that follows may be seen by the machine's other mount namespaces. */
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         return sr_fail(err, SR_E_SYS, "making the room's mounts private");
     (void)snprintf(options, sizeof options, "size=%llu,nr_inodes=%u,mode=0711",
-                   (unsigned long long)disk_bytes, JAIL_INODES);
+                   (unsigned long long)JAIL_MIN_DISK, JAIL_INODES);
     if (mount("tmpfs", SCAFFOLD, "tmpfs", MS_NOSUID | MS_NODEV, options) != 0)
         return sr_fail(err, SR_E_SYS, "mounting the room's memory file system");
     return SR_OK;
@@ -73,12 +76,30 @@ static bool has_two_ids(void) {
     return slice_is(rest, "2");
 }
 
-sr_status jail_enter(uint64_t disk_bytes, struct jail *ret_j, struct sr_err *err) {
+/* The network namespace is empty but for a loopback that leads nowhere: programs that talk to
+ * themselves by it go on working. */
+static void raise_loopback(void) {
+    cleanup_close int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq req = {.ifr_name = "lo"};
+    if (s < 0 || ioctl(s, SIOCGIFFLAGS, &req) != 0) return;
+    req.ifr_flags = (short)(req.ifr_flags | IFF_UP);
+    (void)ioctl(s, SIOCSIFFLAGS, &req);
+}
+
+sr_status jail_resize(uint64_t disk_bytes, struct sr_err *err) {
+    char options[96];
     if (disk_bytes < JAIL_MIN_DISK)
         return sr_fail(err, SR_E_RANGE, "a room needs at least %u bytes of disk", JAIL_MIN_DISK);
+    (void)snprintf(options, sizeof options, "size=%llu", (unsigned long long)disk_bytes);
+    if (mount(NULL, "/", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, options) != 0)
+        return sr_fail(err, SR_E_SYS, "sizing the room's memory file system");
+    return SR_OK;
+}
+
+sr_status jail_enter(struct jail *ret_j, struct sr_err *err) {
     (void)umask(0022);
     struct jail j = {.app_id = has_two_ids() ? 1 : 0};
-    SR_TRY(mount_root(disk_bytes, err));
+    SR_TRY(mount_root(err));
     SR_TRY(bind_devices(err));
     SR_TRY(make_folder(SCAFFOLD "/proc", 0555, err));
     if (mount("proc", SCAFFOLD "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
@@ -95,6 +116,7 @@ sr_status jail_enter(uint64_t disk_bytes, struct jail *ret_j, struct sr_err *err
     if (chown(JAIL_APP_DIR, j.app_id, j.app_id) != 0 ||
         chown(JAIL_IN_DIR, j.app_id, j.app_id) != 0 || chown(JAIL_OUT_DIR, j.app_id, j.app_id) != 0)
         return sr_fail(err, SR_E_SYS, "giving folders to the app");
+    raise_loopback();
     *ret_j = j;
     return SR_OK;
 }

@@ -5,7 +5,7 @@
  * jail_enter puts this process into a sized tmpfs with nothing of the host in it but a handful of
  * device nodes: /app  the image    /in  decrypted inputs    /out  the app's results    /dev  null
  * zero full random urandom /proc of the room's own processes app_start runs the image's program in
- * user, mount, pid, net, ipc, uts and cgroup namespaces of its own, in which /app is the root,
+ * user, mount, pid, ipc, uts and cgroup namespaces of its own, in which /app is the root,
  * without capabilities, under a seccomp allow-list and landlock. The room's memory, processes and
  * /in's siblings are not reachable from there.
  *
@@ -27,7 +27,10 @@
 struct jail {
     unsigned app_id;
 };
-SR_CHECK sr_status jail_enter(uint64_t disk_bytes, struct jail *ret_j, struct sr_err *err);
+/* Starts with little room, so that a room can wait inside for its task; jail_resize gives the
+ * task's share. */
+SR_CHECK sr_status jail_enter(struct jail *ret_j, struct sr_err *err);
+SR_CHECK sr_status jail_resize(uint64_t disk_bytes, struct sr_err *err);
 /* Between these two, new files belong to the app. */
 void jail_as_app(const struct jail *j);
 void jail_as_room(void);

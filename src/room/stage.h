@@ -43,7 +43,7 @@ SR_CHECK sr_status room_recv_data(struct room *r, const struct door_input *head,
                                   result_sink sink, void *arg, struct sr_err *err);
 
 /* ---- stages ---- */
-SR_CHECK sr_status stage_begin(struct room *r, struct sr_err *err); /* BEGIN, jail, keys, BINDING */
+SR_CHECK sr_status stage_begin(struct room *r, struct sr_err *err); /* jail, keys; BEGIN; BINDING */
 SR_CHECK sr_status stage_image(struct room *r, struct sr_err *err); /* IMAGE: verified, unpacked */
 SR_CHECK sr_status stage_envelope(struct room *r, struct sr_err *err); /* ENVELOPE */
 SR_CHECK sr_status stage_inputs(struct room *r, struct sr_err *err);   /* DATASETs and INPUTs */

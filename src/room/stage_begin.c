@@ -21,7 +21,11 @@ static sr_status make_evidence(struct room *r, struct sr_err *err) {
                             &r->evidence, err);
 }
 
+/* Whatever needs no task is done before one comes: a worker keeps a room waiting here. */
 static sr_status begin(struct room *r, struct sr_err *err) {
+    SR_TRY(jail_enter(&r->jail, err));
+    SR_TRY(room_keys_new(&r->keys, err));
+    SR_TRY(room_send(r, DOOR_READY, slice_of(NULL, 0), err));
     SR_TRY(room_expect(r, DOOR_BEGIN, err));
     buf_add(&r->begin_body, buf_slice(&r->frame));
     SR_TRY(buf_status(&r->begin_body, err));
@@ -29,8 +33,7 @@ static sr_status begin(struct room *r, struct sr_err *err) {
         return sr_fail(err, SR_E_MALFORMED, "the worker's first message is faulty");
     if (r->begin.memory_bytes == 0 || r->begin.processes == 0 || r->begin.seconds == 0)
         return sr_fail(err, SR_E_RANGE, "the worker's limits are zero");
-    SR_TRY(jail_enter(r->begin.disk_bytes, &r->jail, err));
-    SR_TRY(room_keys_new(&r->keys, err));
+    SR_TRY(jail_resize(r->begin.disk_bytes, err));
     SR_TRY(make_evidence(r, err));
     struct door_binding m = {.evidence = buf_slice(&r->evidence)};
     memcpy(m.sealing_key, r->keys.sealing_public, 32);

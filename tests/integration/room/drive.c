@@ -304,8 +304,10 @@ void drive_run(struct drive_world *w, const char *image, const struct hash *dige
     if (st != SR_OK) (void)fprintf(stderr, "%s\n", err.what);
     MUST(st);
     struct door_binding binding;
-    bool ok = send_begin(w, r.stream, d, ret, digest) && recv_frame(r.stream, &type, &frame) &&
-              type == DOOR_BINDING && door_binding_read(buf_slice(&frame), &binding);
+    bool ok = recv_frame(r.stream, &type, &frame) && type == DOOR_READY;
+    ret->ready_us = clock_mono_us() - start;
+    ok = ok && send_begin(w, r.stream, d, ret, digest) && recv_frame(r.stream, &type, &frame) &&
+         type == DOOR_BINDING && door_binding_read(buf_slice(&frame), &binding);
     ret->binding_us = clock_mono_us() - start;
     if (ok) {
         ret->challenge = wire_challenge_address(binding.challenge_public);

@@ -32,7 +32,7 @@ struct drive_end {
     struct buf archive;
     struct hash task;
     struct addr worker, challenge;
-    int64_t binding_us, running_us, end_us; /* since the launch */
+    int64_t ready_us, binding_us, running_us, end_us; /* since the launch */
     char cause[DOOR_CAUSE_MAX + 1];
     char message[DOOR_TEXT_MAX + 1];
 };
