@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sms/sms.h"
+#include "sms/sms_int.h"
+
+static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms *s,
+                       struct http_server **server, struct sr_err *err) {
+    const char *rpc = NULL, *ws = NULL, *chain_id = NULL, *hub = NULL, *vault = NULL;
+    const char *store = NULL, *market = NULL;
+    const struct role_flag flags[] = {
+        {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
+        {"--ws", &ws, false, "websocket of the chain's node; not needed here"},
+        {"--chain-id", &chain_id, true, "number of the chain"},
+        {"--hub", &hub, true, "address of the hub"},
+        {"--vault", &vault, true, "socket of the vault"},
+        {"--store", &store, false, "gateway of the content store; not needed yet"},
+        {"--market", &market, false, "URL of the order book, for deals made through contracts"},
+    };
+    struct sms_chain_opts o = {0};
+    SR_TRY(role_parse(argc, argv, "sms", flags, SR_ARRAY_LEN(flags), rf, err));
+    if (!rf->dir) return sr_fail(err, SR_E_USAGE, "sms: --dir is missing");
+    if (!num_u64(slice_str(chain_id), UINT64_MAX, &o.chain_id))
+        return sr_fail(err, SR_E_USAGE, "sms: --chain-id is not a number");
+    if (!addr_parse(slice_str(hub), &o.hub))
+        return sr_fail(err, SR_E_USAGE, "sms: --hub is not an address");
+    o.rpc = rpc;
+    o.market = market;
+    SR_TRY(role_begin(rf, err));
+    SR_TRY(sms_db_open(rf->dir, &s->db, err));
+    SR_TRY(release_log_open(s->db, &s->log, err));
+    SR_TRY(nonces_init(&s->nonces, err));
+    SR_TRY(sms_chain_new(&o, &s->chain, err));
+    SR_TRY(vault_client_new(vault, &s->vault, err));
+    return sms_serve(s, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
+}
+
+int sms_main(int argc, char **argv) {
+    struct sms s = {.noise_left = SMS_NOISE_BURST};
+    struct role_flags rf;
+    struct http_server *server = NULL;
+    struct sr_err e = {0};
+    if (start(argc, argv, &rf, &s, &server, &e) != SR_OK) return role_fail(&rf, &e);
+    role_ready(&rf, http_server_port(server));
+    int rc = role_run(&rf);
+    http_server_close(server);
+    vault_client_free(s.vault);
+    sms_chain_free(s.chain);
+    db_close(s.db);
+    return rc;
+}
