@@ -27,7 +27,7 @@ library Blob {
     /* Transient: +0 length of the code being created (0: none), then its words. */
     uint256 internal constant TRANSIENT = uint256(keccak256("strongroom.blob.transient"));
 
-    function at(bytes32 key) internal view returns (address blob) {
+    function locate(bytes32 key) internal view returns (address blob) {
         bytes32 initHash = INIT_HASH;
         assembly ("memory-safe") {
             let p := mload(0x40)
@@ -103,7 +103,7 @@ library Blob {
             assembly ("memory-safe") {
                 mstore(0x40, and(add(p, 31), not(31))) /* what was read so far is ours: hash beyond it */
             }
-            blob = at(nextKey(key, n));
+            blob = locate(nextKey(key, n));
             size = blob.code.length;
             assembly ("memory-safe") {
                 extcodecopy(blob, p, 1, sub(size, 1))

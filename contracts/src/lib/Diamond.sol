@@ -56,7 +56,7 @@ library LibDiamond {
 
     event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
 
-    function layout() internal pure returns (DiamondStorage storage $) {
+    function load() internal pure returns (DiamondStorage storage $) {
         bytes32 slot = SLOT;
         assembly ("memory-safe") {
             $.slot := slot
@@ -64,13 +64,13 @@ library LibDiamond {
     }
 
     function setOwner(address owner) internal {
-        DiamondStorage storage $ = layout();
+        DiamondStorage storage $ = load();
         emit OwnershipTransferred($.owner, owner);
         $.owner = owner;
     }
 
     function enforceOwner() internal view {
-        address owner = layout().owner;
+        address owner = load().owner;
         if (msg.sender != owner) revert NotContractOwner(msg.sender, owner);
     }
 
@@ -98,7 +98,7 @@ library LibDiamond {
     function add(address facet, bytes4[] memory selectors) private {
         if (facet == address(0)) revert CannotAddSelectorsToZeroAddress(selectors);
         enforceCode(facet, "LibDiamondCut: Add facet has no code");
-        DiamondStorage storage $ = layout();
+        DiamondStorage storage $ = load();
         uint16 n = uint16($.selectors.length);
         for (uint256 i = 0; i < selectors.length; ++i) {
             bytes4 s = selectors[i];
@@ -111,7 +111,7 @@ library LibDiamond {
     function replace(address facet, bytes4[] memory selectors) private {
         if (facet == address(0)) revert CannotReplaceFunctionsFromFacetWithZeroAddress(selectors);
         enforceCode(facet, "LibDiamondCut: Replace facet has no code");
-        DiamondStorage storage $ = layout();
+        DiamondStorage storage $ = load();
         for (uint256 i = 0; i < selectors.length; ++i) {
             bytes4 s = selectors[i];
             address old = $.facets[s].facet;
@@ -124,7 +124,7 @@ library LibDiamond {
 
     function remove(address facet, bytes4[] memory selectors) private {
         if (facet != address(0)) revert RemoveFacetAddressMustBeZeroAddress(facet);
-        DiamondStorage storage $ = layout();
+        DiamondStorage storage $ = load();
         for (uint256 i = 0; i < selectors.length; ++i) {
             bytes4 s = selectors[i];
             FacetAndPosition memory old = $.facets[s];

@@ -6,7 +6,7 @@ import {Store, K} from "./Store.sol";
 /* What the hub remembers of an order hash: who presigned it (low 160 bits) and how much of it is used up. */
 library Orders {
     function get(bytes32 hash) internal view returns (uint256) {
-        return Store.layout().orders[hash];
+        return Store.load().orders[hash];
     }
 
     function presigner(bytes32 hash) internal view returns (address) {
@@ -15,19 +15,19 @@ library Orders {
 
     function consumed(bytes32 hash, uint256 slot) internal view returns (uint256 n) {
         n = slot >> 160;
-        if (n == K.CONSUMED_BIG) n = Store.layout().consumedBig[hash];
+        if (n == K.CONSUMED_BIG) n = Store.load().consumedBig[hash];
     }
 
     function setConsumed(bytes32 hash, uint256 slot, uint256 n) internal {
         if (n >= K.CONSUMED_BIG) {
-            Store.layout().consumedBig[hash] = n;
+            Store.load().consumedBig[hash] = n;
             n = K.CONSUMED_BIG;
         }
-        Store.layout().orders[hash] = uint256(uint160(slot)) | (n << 160);
+        Store.load().orders[hash] = uint256(uint160(slot)) | (n << 160);
     }
 
     function setPresigner(bytes32 hash, address signer) internal {
         uint256 slot = get(hash);
-        Store.layout().orders[hash] = ((slot >> 160) << 160) | uint160(signer);
+        Store.load().orders[hash] = ((slot >> 160) << 160) | uint160(signer);
     }
 }

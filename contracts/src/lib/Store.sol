@@ -56,6 +56,7 @@ struct TaskSlots {
     uint256 bigIndex;
     uint256 bigTotal;
     uint256 bigGroup;
+    bytes32 shortResults; // results of up to 31 bytes, length in the last one
 }
 
 /*
@@ -74,7 +75,7 @@ library Store {
     /* ERC-7201 position of "iexec.poco.storage.PocoStorage". */
     bytes32 internal constant SLOT = 0x5862653c6982c162832160cf30593645e8487b257e44d77cdd6b51eee2651b00;
 
-    function layout() internal pure returns (PocoStorage storage $) {
+    function load() internal pure returns (PocoStorage storage $) {
         bytes32 slot = SLOT;
         assembly ("memory-safe") {
             $.slot := slot

@@ -197,7 +197,7 @@ library TaskRecord {
         (total, group0) = weights(t, work);
         uint256 packed;
         if (other) {
-            packed = Store.layout().groups[taskId][hash];
+            packed = Store.load().groups[taskId][hash];
             group = packed >> 16;
             members = packed & BIG16;
         } else {
@@ -210,7 +210,7 @@ library TaskRecord {
         ++members;
         if (other) {
             require(group < 2 ** 240);
-            Store.layout().groups[taskId][hash] = (group << 16) | members;
+            Store.load().groups[taskId][hash] = (group << 16) | members;
         } else {
             group0 = group;
             members0 = members;
@@ -245,14 +245,14 @@ library TaskRecord {
         (uint256 total, uint256 group0) = weights(t, work);
         address worker = address(uint160(work));
         for (uint256 n = (work >> 160) & BIG16; n != 0; --n) {
-            ContributionSlots storage c = Store.layout().contributions[taskId][worker];
+            ContributionSlots storage c = Store.load().contributions[taskId][worker];
             uint256 contribution = c.head;
             if (hashOf(t, c, contribution) == hash) c.head = setContributionStatus(contribution, REJECTED);
             worker = address(uint160(contribution));
         }
         if (other) {
-            total -= Store.layout().groups[taskId][hash] >> 16;
-            Store.layout().groups[taskId][hash] = 0;
+            total -= Store.load().groups[taskId][hash] >> 16;
+            Store.load().groups[taskId][hash] = 0;
         } else {
             total -= group0;
             group0 = 0;
@@ -274,7 +274,7 @@ library TaskRecord {
         address worker = address(uint160(work));
         while (n != 0) {
             --n;
-            uint256 contribution = Store.layout().contributions[taskId][worker].head;
+            uint256 contribution = Store.load().contributions[taskId][worker].head;
             workers[n] = worker;
             heads[n] = contribution;
             worker = address(uint160(contribution));
@@ -296,8 +296,17 @@ library TaskRecord {
         bytes resultsCallback;
     }
 
-    function saveResults(bytes32 taskId, bytes calldata results, bytes calldata resultsCallback) internal {
-        if (results.length == 0 && resultsCallback.length == 0) return;
+    /* Up to 31 bytes and no callback: in the task's own slots, with the length in the last byte. */
+    function saveResults(
+        TaskSlots storage t,
+        bytes32 taskId,
+        bytes calldata results,
+        bytes calldata resultsCallback
+    ) internal {
+        if (resultsCallback.length == 0 && results.length < 32) {
+            if (results.length != 0) t.shortResults = bytes32(results) | bytes32(results.length);
+            return;
+        }
         uint256 p;
         assembly ("memory-safe") {
             p := mload(0x40)
@@ -354,9 +363,18 @@ library TaskRecord {
         Blob.write(taskId, p, size);
     }
 
-    function loadResults(bytes32 taskId) internal view returns (Results memory r) {
-        bytes memory all = Blob.read(taskId, Blob.at(taskId), 0);
-        if (all.length == 0 || uint8(all[0]) != Blob.RESULT) return r;
+    function loadResults(TaskSlots storage t, bytes32 taskId) internal view returns (Results memory r) {
+        bytes memory all = Blob.read(taskId, Blob.locate(taskId), 0);
+        if (all.length == 0) {
+            uint256 short = uint256(t.shortResults);
+            r.results = new bytes(short & 0xff);
+            bytes memory results = r.results;
+            assembly ("memory-safe") {
+                if mload(results) { mstore(add(results, 32), and(short, not(0xff))) }
+            }
+            return r;
+        }
+        if (uint8(all[0]) != Blob.RESULT) return r;
         uint256 flags = uint8(all[1]);
         uint256 from = 2;
         assembly ("memory-safe") {

@@ -10,7 +10,7 @@ import {TaskHead, TaskRecord} from "./TaskRecord.sol";
 /* Records put back into the shape clients know. */
 library Views {
     function deal(bytes32 id) internal view returns (Deal memory v) {
-        address blob = Blob.at(id);
+        address blob = Blob.locate(id);
         (DealData memory d, bool found) = DealRecord.load(blob);
         if (!found) return v;
         v.app = Resource(d.app, d.appOwner, d.appPrice);
@@ -32,7 +32,7 @@ library Views {
     }
 
     function task(bytes32 taskId) internal view returns (Task memory v) {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         if (head == 0) return v;
         uint256 status = TaskHead.status(head);
@@ -48,7 +48,7 @@ library Views {
         v.revealCounter = TaskHead.reveals(head);
         v.winnerCounter = TaskHead.winners(head);
         if (atOnce) {
-            TaskRecord.Results memory r = TaskRecord.loadResults(taskId);
+            TaskRecord.Results memory r = TaskRecord.loadResults(t, taskId);
             v.consensusValue = TaskRecord.resultHash(taskId, r.digest);
             v.contributors = new address[](1);
             v.contributors[0] = r.worker;
@@ -62,16 +62,16 @@ library Views {
         if (v.revealDeadline != 0) v.consensusValue = TaskRecord.consensusValue(t, head);
         v.resultDigest = t.digest;
         if (status == TaskHead.COMPLETED) {
-            TaskRecord.Results memory r = TaskRecord.loadResults(taskId);
+            TaskRecord.Results memory r = TaskRecord.loadResults(t, taskId);
             v.results = r.results;
             v.resultsCallback = r.resultsCallback;
         }
     }
 
     function contribution(bytes32 taskId, address worker) internal view returns (Contribution memory v) {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         if (TaskHead.status(t.head) == TaskHead.COMPLETED_AT_ONCE) {
-            TaskRecord.Results memory r = TaskRecord.loadResults(taskId);
+            TaskRecord.Results memory r = TaskRecord.loadResults(t, taskId);
             if (r.worker != worker) return v;
             v.status = ContributionStatus.PROVED;
             v.resultHash = TaskRecord.resultHash(taskId, r.digest);
@@ -79,7 +79,7 @@ library Views {
             v.enclaveChallenge = r.challenge;
             return v;
         }
-        ContributionSlots storage c = Store.layout().contributions[taskId][worker];
+        ContributionSlots storage c = Store.load().contributions[taskId][worker];
         uint256 head = c.head;
         if (head == 0) return v;
         v.status = ContributionStatus(uint8(TaskRecord.contributionStatus(head)));
@@ -90,7 +90,7 @@ library Views {
     }
 
     function category(uint256 id) internal view returns (Category memory) {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         return Category($.categoryText[id].name, $.categoryText[id].description, $.categoryTime[id] - 1);
     }
 }

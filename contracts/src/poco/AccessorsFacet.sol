@@ -39,19 +39,19 @@ contract AccessorsFacet {
     /* ---- staked RLC ---- */
 
     function name() external view returns (string memory) {
-        return Store.layout().name;
+        return Store.load().name;
     }
 
     function symbol() external view returns (string memory) {
-        return Store.layout().symbol;
+        return Store.load().symbol;
     }
 
     function decimals() external view returns (uint8) {
-        return Store.layout().decimals;
+        return Store.load().decimals;
     }
 
     function totalSupply() external view returns (uint256) {
-        return Store.layout().totalSupply;
+        return Store.load().totalSupply;
     }
 
     function balanceOf(address account) external view returns (uint256) {
@@ -63,7 +63,7 @@ contract AccessorsFacet {
     }
 
     function allowance(address account, address spender) external view returns (uint256) {
-        return Store.layout().allowances[account][spender];
+        return Store.load().allowances[account][spender];
     }
 
     function viewAccount(address account) external view returns (Account memory) {
@@ -71,7 +71,7 @@ contract AccessorsFacet {
     }
 
     function token() external view returns (address) {
-        return Store.layout().token;
+        return Store.load().token;
     }
 
     /* ---- orders, deals, tasks ---- */
@@ -97,7 +97,7 @@ contract AccessorsFacet {
     }
 
     function viewScore(address worker) external view returns (uint256) {
-        return Store.layout().scores[worker];
+        return Store.load().scores[worker];
     }
 
     function resultFor(bytes32 id) external view returns (bytes memory) {
@@ -125,7 +125,7 @@ contract AccessorsFacet {
     }
 
     function left(bytes32 structHash, uint256 volume, uint256 most) private view returns (uint256 rest) {
-        bytes32 hash = OrderHash.typed(Store.layout().domainSeparator, structHash);
+        bytes32 hash = OrderHash.typed(Store.load().domainSeparator, structHash);
         rest = volume - Orders.consumed(hash, Orders.get(hash));
         if (rest > most) rest = most;
     }
@@ -133,26 +133,26 @@ contract AccessorsFacet {
     /* ---- categories ---- */
 
     function countCategory() external view returns (uint256) {
-        return Store.layout().categoryCount;
+        return Store.load().categoryCount;
     }
 
     function viewCategory(uint256 id) external view returns (Category memory) {
-        require(id < Store.layout().categoryCount);
+        require(id < Store.load().categoryCount);
         return Views.category(id);
     }
 
     /* ---- registries and entries ---- */
 
     function appregistry() external view returns (address) {
-        return Store.layout().appRegistry;
+        return Store.load().appRegistry;
     }
 
     function datasetregistry() external view returns (address) {
-        return Store.layout().datasetRegistry;
+        return Store.load().datasetRegistry;
     }
 
     function workerpoolregistry() external view returns (address) {
-        return Store.layout().workerpoolRegistry;
+        return Store.load().workerpoolRegistry;
     }
 
     function viewApp(address app) external view returns (AppInfo memory) {
@@ -177,15 +177,15 @@ contract AccessorsFacet {
     /* ---- configuration ---- */
 
     function teebroker() external view returns (address) {
-        return Store.layout().teeBroker;
+        return Store.load().teeBroker;
     }
 
     function callbackgas() external view returns (uint256) {
-        return Store.layout().callbackGas;
+        return Store.load().callbackGas;
     }
 
     function eip712domain_separator() external view returns (bytes32) {
-        return Store.layout().domainSeparator;
+        return Store.load().domainSeparator;
     }
 
     function contribution_deadline_ratio() external pure returns (uint256) {

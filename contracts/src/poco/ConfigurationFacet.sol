@@ -18,7 +18,7 @@ contract ConfigurationFacet {
     string private constant DOMAIN_VERSION = "5.0.0";
 
     modifier onlyOwner() {
-        require(msg.sender == LibDiamond.layout().owner, "Ownable: caller is not the owner");
+        require(msg.sender == LibDiamond.load().owner, "Ownable: caller is not the owner");
         _;
     }
 
@@ -32,7 +32,7 @@ contract ConfigurationFacet {
         address workerpoolRegistry,
         address v3Hub
     ) external onlyOwner {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         require($.domainSeparator == 0, "already-configured");
         $.domainSeparator = separator();
         $.token = token;
@@ -51,13 +51,13 @@ contract ConfigurationFacet {
     }
 
     function updateDomainSeparator() external {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         require($.domainSeparator != 0, "not-configured");
         $.domainSeparator = separator();
     }
 
     function importScore(address worker) external {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         require(!$.scoreImported[worker], "score-already-imported");
         uint256 score = IV3Hub($.v3Hub).viewScore(worker);
         if (score > $.scores[worker]) $.scores[worker] = score;
@@ -65,18 +65,18 @@ contract ConfigurationFacet {
     }
 
     function setTeeBroker(address broker) external onlyOwner {
-        Store.layout().teeBroker = broker;
+        Store.load().teeBroker = broker;
     }
 
     function setCallbackGas(uint256 gas_) external onlyOwner {
-        Store.layout().callbackGas = gas_;
+        Store.load().callbackGas = gas_;
     }
 
     function changeRegistries(address appRegistry, address datasetRegistry, address workerpoolRegistry)
         external
         onlyOwner
     {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         $.appRegistry = appRegistry;
         $.datasetRegistry = datasetRegistry;
         $.workerpoolRegistry = workerpoolRegistry;
@@ -87,7 +87,7 @@ contract ConfigurationFacet {
         onlyOwner
         returns (uint256 id)
     {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         /* Deadlines of such a category could not be computed: no deal could ever end. */
         require(workClockTimeRef < K.MAX_CATEGORY_TIME, "category-time-too-long");
         id = $.categoryCount++;

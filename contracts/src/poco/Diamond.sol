@@ -20,7 +20,7 @@ contract Diamond {
     fallback() external payable {
         /* The init code of a deal or result record asks for its contents by an empty call. */
         if (msg.data.length == 0) Blob.answer();
-        LibDiamond.DiamondStorage storage $ = LibDiamond.layout();
+        LibDiamond.DiamondStorage storage $ = LibDiamond.load();
         address facet = $.facets[msg.sig].facet;
         if (facet == address(0)) {
             facet = $.facets[LibDiamond.FALLBACK].facet;

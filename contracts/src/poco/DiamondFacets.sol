@@ -27,7 +27,7 @@ contract DiamondLoupeFacet {
     }
 
     function facetFunctionSelectors(address _facet) public view returns (bytes4[] memory some) {
-        LibDiamond.DiamondStorage storage $ = LibDiamond.layout();
+        LibDiamond.DiamondStorage storage $ = LibDiamond.load();
         bytes4[] memory all = $.selectors;
         some = new bytes4[](all.length);
         uint256 n = 0;
@@ -40,7 +40,7 @@ contract DiamondLoupeFacet {
     }
 
     function facetAddresses() public view returns (address[] memory some) {
-        LibDiamond.DiamondStorage storage $ = LibDiamond.layout();
+        LibDiamond.DiamondStorage storage $ = LibDiamond.load();
         bytes4[] memory all = $.selectors;
         some = new address[](all.length);
         uint256 n = 0;
@@ -56,17 +56,17 @@ contract DiamondLoupeFacet {
     }
 
     function facetAddress(bytes4 _functionSelector) external view returns (address) {
-        return LibDiamond.layout().facets[_functionSelector].facet;
+        return LibDiamond.load().facets[_functionSelector].facet;
     }
 
     function supportsInterface(bytes4 _interfaceId) external view returns (bool) {
-        return LibDiamond.layout().supportedInterfaces[_interfaceId];
+        return LibDiamond.load().supportedInterfaces[_interfaceId];
     }
 }
 
 contract OwnershipFacet {
     function owner() external view returns (address) {
-        return LibDiamond.layout().owner;
+        return LibDiamond.load().owner;
     }
 
     function transferOwnership(address _newOwner) external {
@@ -78,7 +78,7 @@ contract OwnershipFacet {
 /* Run once by the diamond's constructor. */
 contract DiamondInit {
     function init() external {
-        LibDiamond.DiamondStorage storage $ = LibDiamond.layout();
+        LibDiamond.DiamondStorage storage $ = LibDiamond.load();
         $.supportedInterfaces[0x01ffc9a7] = true; // ERC-165
         $.supportedInterfaces[0x1f931c1c] = true; // diamond cut
         $.supportedInterfaces[0x48e2b093] = true; // diamond loupe

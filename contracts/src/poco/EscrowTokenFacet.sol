@@ -73,9 +73,9 @@ contract EscrowTokenFacet {
 
     /* RLC that came without a deposit becomes the owner's stake. */
     function recover() external returns (uint256 delta) {
-        address owner = LibDiamond.layout().owner;
+        address owner = LibDiamond.load().owner;
         require(msg.sender == owner, "Ownable: caller is not the owner");
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         delta = IToken($.token).balanceOf(address(this)) - $.totalSupply;
         Ledger.mint(owner, delta);
     }
@@ -85,7 +85,7 @@ contract EscrowTokenFacet {
         external
         returns (bool)
     {
-        require(token == Store.layout().token, "wrong-token");
+        require(token == Store.load().token, "wrong-token");
         pull(sender, amount);
         Ledger.mint(sender, amount);
         if (data.length == 0) return true;
@@ -127,24 +127,24 @@ contract EscrowTokenFacet {
 
     function transferFrom(address sender, address recipient, uint256 amount) external returns (bool) {
         Ledger.transfer(sender, recipient, amount);
-        setAllowance(sender, msg.sender, minus(Store.layout().allowances[sender][msg.sender], amount));
+        setAllowance(sender, msg.sender, minus(Store.load().allowances[sender][msg.sender], amount));
         return true;
     }
 
     function increaseAllowance(address spender, uint256 addedValue) external returns (bool) {
-        setAllowance(msg.sender, spender, Store.layout().allowances[msg.sender][spender] + addedValue);
+        setAllowance(msg.sender, spender, Store.load().allowances[msg.sender][spender] + addedValue);
         return true;
     }
 
     function decreaseAllowance(address spender, uint256 subtractedValue) external returns (bool) {
-        setAllowance(msg.sender, spender, minus(Store.layout().allowances[msg.sender][spender], subtractedValue));
+        setAllowance(msg.sender, spender, minus(Store.load().allowances[msg.sender][spender], subtractedValue));
         return true;
     }
 
     function setAllowance(address owner, address spender, uint256 value) private {
         require(owner != address(0), "ERC20: approve from the zero address");
         require(spender != address(0), "ERC20: approve to the zero address");
-        Store.layout().allowances[owner][spender] = value;
+        Store.load().allowances[owner][spender] = value;
         emit Approval(owner, spender, value);
     }
 
@@ -157,10 +157,10 @@ contract EscrowTokenFacet {
     }
 
     function pull(address from, uint256 amount) private {
-        require(IToken(Store.layout().token).transferFrom(from, address(this), amount), "failed-transferFrom");
+        require(IToken(Store.load().token).transferFrom(from, address(this), amount), "failed-transferFrom");
     }
 
     function push(address to, uint256 amount) private {
-        require(IToken(Store.layout().token).transfer(to, amount), "failed-transfer");
+        require(IToken(Store.load().token).transfer(to, amount), "failed-transfer");
     }
 }

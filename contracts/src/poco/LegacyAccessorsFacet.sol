@@ -94,7 +94,7 @@ contract LegacyAccessorsFacet {
     }
 
     function viewCategoryABILegacy(uint256 id) external view returns (string memory, string memory, uint256) {
-        if (id >= Store.layout().categoryCount) {
+        if (id >= Store.load().categoryCount) {
             /* the panic of an array read out of bounds */
             assembly ("memory-safe") {
                 mstore(0, shl(224, 0x4e487b71))

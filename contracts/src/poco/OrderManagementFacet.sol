@@ -92,7 +92,7 @@ contract OrderManagementFacet {
         uint256 volume,
         bytes calldata sign
     ) private returns (bytes32 hash) {
-        bytes32 domain = Store.layout().domainSeparator;
+        bytes32 domain = Store.load().domainSeparator;
         if (msg.sender != owner) {
             bytes32 message =
                 OrderHash.typed(domain, OrderHash.operation(operationType, structHash, uint256(operation)));

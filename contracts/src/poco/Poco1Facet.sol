@@ -158,7 +158,7 @@ contract Poco1Facet {
     ) private view {
         uint256 category = r.category;
         if (category != w.category) fail("00");
-        uint256 time = Store.layout().categoryTime[category];
+        uint256 time = Store.load().categoryTime[category];
         if (time == 0) fail("01");
         d.category = category;
         unchecked {
@@ -213,7 +213,7 @@ contract Poco1Facet {
         DealData memory d,
         Hashes memory h
     ) private view {
-        PocoStorage storage $ = Store.layout();
+        PocoStorage storage $ = Store.load();
         bytes32 domain = $.domainSeparator;
 
         bool registered;
@@ -289,7 +289,7 @@ contract Poco1Facet {
 
     function assertDatasetDealCompatibility(DatasetOrder calldata order, bytes32 dealId) external view {
         OrderHash.checkDataset(order);
-        bytes32 hash = OrderHash.typed(Store.layout().domainSeparator, OrderHash.dataset(order));
+        bytes32 hash = OrderHash.typed(Store.load().domainSeparator, OrderHash.dataset(order));
         uint256 slot = Orders.get(hash);
         if (Orders.consumed(hash, slot) >= order.volume) {
             revert IncompatibleDatasetOrder("Dataset order is revoked or fully consumed");
@@ -297,7 +297,7 @@ contract Poco1Facet {
         if (!signedBy(IOwned(order.dataset).owner(), hash, slot, order.sign)) {
             revert IncompatibleDatasetOrder("Invalid dataset order signature");
         }
-        (DealData memory d,) = DealRecord.load(Blob.at(dealId));
+        (DealData memory d,) = DealRecord.load(Blob.locate(dealId));
         if (d.requester == address(0)) revert IncompatibleDatasetOrder("Deal not found");
         if (d.dataset != address(0)) revert IncompatibleDatasetOrder("Deal already has a dataset");
         if (!Sig.authorized(order.apprestrict, d.app)) {

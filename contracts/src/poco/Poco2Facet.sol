@@ -58,19 +58,19 @@ contract Poco2Facet {
     }
 
     function initializeTask(bytes32 dealId, uint256 index) private returns (bytes32 taskId) {
-        address blob = Blob.at(dealId);
+        address blob = Blob.locate(dealId);
         (address pool, uint256 first, uint256 size) = DealRecord.loadBot(blob);
         /* A record holds at least one task, so no record reads as size 0. */
         require(index >= first && index - first < size);
         taskId = TaskRecord.id(dealId, index);
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         require(t.head == 0);
         t.head = TaskRecord.create(t, blob, index - first);
         emit TaskInitialize(taskId, pool);
     }
 
     function claimTask(bytes32 taskId) private {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         uint256 status = TaskHead.status(head);
         require(status == TaskHead.ACTIVE || status == TaskHead.REVEALING);
@@ -102,12 +102,12 @@ contract Poco2Facet {
         bytes calldata enclaveSign,
         bytes calldata authorizationSign
     ) external {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         require(TaskHead.status(head) == TaskHead.ACTIVE);
         DealData memory d = loadDeal(head);
         require(contributionDeadline(d) > block.timestamp);
-        ContributionSlots storage c = Store.layout().contributions[taskId][msg.sender];
+        ContributionSlots storage c = Store.load().contributions[taskId][msg.sender];
         require(c.head == 0);
         checkWorker(d, taskId, resultHash, resultSeal, enclaveChallenge, enclaveSign, authorizationSign);
 
@@ -129,10 +129,10 @@ contract Poco2Facet {
     }
 
     function reveal(bytes32 taskId, bytes32 resultDigest) external {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         require(TaskHead.status(head) == TaskHead.REVEALING && TaskHead.revealDeadline(head) > block.timestamp);
-        ContributionSlots storage c = Store.layout().contributions[taskId][msg.sender];
+        ContributionSlots storage c = Store.load().contributions[taskId][msg.sender];
         uint256 contribution = c.head;
         require(TaskRecord.contributionStatus(contribution) == TaskRecord.CONTRIBUTED);
         bytes32 hash = TaskRecord.resultHash(taskId, resultDigest);
@@ -148,7 +148,7 @@ contract Poco2Facet {
     }
 
     function reopen(bytes32 taskId) external {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         require(TaskHead.status(head) == TaskHead.REVEALING);
         DealData memory d = loadDeal(head);
@@ -164,7 +164,7 @@ contract Poco2Facet {
     /* ---- success ---- */
 
     function finalize(bytes32 taskId, bytes calldata results, bytes calldata resultsCallback) external {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         require(TaskHead.status(head) == TaskHead.REVEALING);
         DealData memory d = loadDeal(head);
@@ -182,7 +182,7 @@ contract Poco2Facet {
         );
 
         t.head = TaskHead.setStatus(head, TaskHead.COMPLETED);
-        TaskRecord.saveResults(taskId, results, resultsCallback);
+        TaskRecord.saveResults(t, taskId, results, resultsCallback);
         paySuccess(taskId, d);
         payWorkers(t, taskId, d);
         emit TaskFinalize(taskId, results);
@@ -198,7 +198,7 @@ contract Poco2Facet {
         bytes calldata enclaveSign,
         bytes calldata authorizationSign
     ) external {
-        TaskSlots storage t = Store.layout().tasks[taskId];
+        TaskSlots storage t = Store.load().tasks[taskId];
         uint256 head = t.head;
         require(TaskHead.status(head) == TaskHead.ACTIVE);
         DealData memory d = loadDeal(head);
@@ -247,7 +247,7 @@ contract Poco2Facet {
     }
 
     function weightOf(address worker) private view returns (uint256 weight) {
-        weight = Store.layout().scores[worker] / 3;
+        weight = Store.load().scores[worker] / 3;
         unchecked {
             weight = (weight > 3 ? weight : 3) - 1;
         }
@@ -266,7 +266,7 @@ contract Poco2Facet {
         require(challenge != address(0) || d.tag & 1 == 0);
         address authoriser = d.workerpoolOwner;
         if (challenge != address(0)) {
-            address broker = Store.layout().teeBroker;
+            address broker = Store.load().teeBroker;
             if (broker != address(0)) authoriser = broker;
         }
         bytes32 message;
@@ -293,14 +293,7 @@ contract Poco2Facet {
         if (d.appPrice != 0) Ledger.reward(d.appOwner, d.appPrice, taskId);
         if (d.datasetPrice != 0 && d.dataset != address(0)) Ledger.reward(d.datasetOwner, d.datasetPrice, taskId);
         Ledger.unlock(d.workerpoolOwner, DealRecord.poolStake(d));
-        uint256 kitty = Ledger.frozen(K.KITTY);
-        if (kitty != 0) {
-            uint256 part = (kitty * K.KITTY_RATIO) / 100;
-            if (part < K.KITTY_MIN) part = K.KITTY_MIN;
-            if (part > kitty) part = kitty;
-            Ledger.seize(K.KITTY, part, taskId);
-            Ledger.reward(d.workerpoolOwner, part, taskId);
-        }
+        Ledger.drawKitty(d.workerpoolOwner, taskId);
     }
 
     /* Workers who proved share the pool's price and the stakes of those who did not, by the logarithm of their weight. */
@@ -322,13 +315,13 @@ contract Poco2Facet {
                 Ledger.unlock(worker, stake);
                 Ledger.reward(worker, share, taskId);
                 if (workers.length > 1) {
-                    Store.layout().scores[worker] += 1;
+                    Store.load().scores[worker] += 1;
                     emit AccurateContribution(worker, taskId);
                 }
             } else {
                 Ledger.seize(worker, stake, taskId);
-                uint256 score = Store.layout().scores[worker];
-                if (score != 0) Store.layout().scores[worker] = FullMath.mulDiv(score, 2, 3);
+                uint256 score = Store.load().scores[worker];
+                if (score != 0) Store.load().scores[worker] = FullMath.mulDiv(score, 2, 3);
                 emit FaultyContribution(worker, taskId);
             }
         }
@@ -338,7 +331,7 @@ contract Poco2Facet {
     /* receiveResult(taskId, data) of the deal's callback: its failure is its own, but enough gas must have been given. */
     function callback(address target, bytes32 taskId, bytes calldata data) private {
         if (target == address(0)) return;
-        uint256 limit = Store.layout().callbackGas;
+        uint256 limit = Store.load().callbackGas;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, shl(224, 0x5dd80855))

@@ -32,29 +32,29 @@ abstract contract Entry {
         require(msg.sender == owner(), "caller is not the owner");
     }
 
-    function word(uint256 at) internal view returns (bytes32 value) {
+    function word(uint256 offset) internal view returns (bytes32 value) {
         assembly ("memory-safe") {
-            extcodecopy(address(), 0, add(PROXY_SIZE, at), 32)
+            extcodecopy(address(), 0, add(PROXY_SIZE, offset), 32)
             value := mload(0)
         }
     }
 
     /* The n-th field after `skip` bytes. */
     function field(uint256 skip, uint256 n) internal view returns (bytes memory value) {
-        uint256 at = PROXY_SIZE + skip;
+        uint256 pos = PROXY_SIZE + skip;
         assembly ("memory-safe") {
             for {} 1 {} {
                 mstore(0, 0)
-                extcodecopy(address(), 28, at, 4)
-                at := add(at, 4)
+                extcodecopy(address(), 28, pos, 4)
+                pos := add(pos, 4)
                 if iszero(n) { break }
                 n := sub(n, 1)
-                at := add(at, mload(0))
+                pos := add(pos, mload(0))
             }
             let size := mload(0)
             value := mload(0x40)
             mstore(value, size)
-            extcodecopy(address(), add(value, 32), at, size)
+            extcodecopy(address(), add(value, 32), pos, size)
             mstore(add(add(value, 32), size), 0)
             mstore(0x40, and(add(add(value, 95), size), not(31)))
         }

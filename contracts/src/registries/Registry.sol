@@ -126,7 +126,7 @@ abstract contract Registry {
     }
 
     function predict(bytes memory initCall, address owner_) internal view returns (address) {
-        return Blob.at(salt(initCall, owner_));
+        return Blob.locate(salt(initCall, owner_));
     }
 
     /* `data` is what the entry's master reads back: see Entry. */
@@ -173,7 +173,7 @@ abstract contract Registry {
         }
     }
 
-    function at(address who, uint256 j) private view returns (uint256) {
+    function numberAt(address who, uint256 j) private view returns (uint256) {
         (uint256 slot, uint256 shift) = place(j);
         return (lists[who][slot] >> shift) & MASK48;
     }
@@ -181,7 +181,7 @@ abstract contract Registry {
     /* Takes place j out of a list; the last one takes its place. */
     function remove(address from, uint256 j) private {
         uint256 last = (lists[from][0] & MASK48) - 1;
-        uint256 number = at(from, last);
+        uint256 number = numberAt(from, last);
         (uint256 slot, uint256 shift) = place(last);
         lists[from][slot] = set(lists[from][slot], shift, 0);
         if (j != last) {
@@ -226,7 +226,7 @@ abstract contract Registry {
 
     function tokenOfOwnerByIndex(address who, uint256 index) external view returns (uint256) {
         if (index >= lists[who][0] & MASK48) revert ERC721OutOfBoundsIndex(who, index);
-        return numbers[at(who, index)];
+        return numbers[numberAt(who, index)];
     }
 
     function getApproved(uint256 tokenId) external view returns (address) {
