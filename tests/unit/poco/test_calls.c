@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vec.h"
+#include "poco/calls.h"
+
+static void expect_hex(const struct buf *b, const struct json_val *v, const char *key) {
+    struct buf want;
+    buf_init(&want, 1u << 18);
+    vec_hex(v, key, &want);
+    assert_int_equal(b->bad, SR_OK);
+    assert_bytes(buf_slice(b), buf_slice(&want));
+    buf_done(&want);
+}
+
+static void registries_are_called_as_the_npm_client_calls_them(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    cleanup_json struct json *doc = vec_load("sdk/registry-calldata.json");
+    const struct json_val *root = json_root(doc), *a = json_get(root, "app"),
+                          *j = json_get(a, "json");
+    struct addr owner = vec_addr(j, "owner");
+    struct hash sum = vec_hash(j, "checksum");
+    struct buf b;
+    buf_init(&b, 1u << 18);
+    assert_ok(poco_enc_create_app(&b, &owner, vec_str(j, "name"), vec_str(j, "type"),
+                                  vec_str(j, "multiaddr"), &sum, slice_of(NULL, 0), &e));
+    expect_hex(&b, a, "calldata");
+    a = json_get(root, "dataset");
+    j = json_get(a, "json");
+    sum = vec_hash(j, "checksum");
+    uint8_t multi[37];
+    assert_true(
+        hex_decode(SLICE_LIT("a5032212207237a7f4091a74ae95514890fa86a2e8a36037c350ea71c06a34"
+                             "c8cbe25a5057"),
+                   multi, 37));
+    buf_clear(&b);
+    assert_ok(
+        poco_enc_create_dataset(&b, &owner, vec_str(j, "name"), slice_of(multi, 37), &sum, &e));
+    expect_hex(&b, a, "calldata");
+    a = json_get(root, "workerpool");
+    j = json_get(a, "json");
+    buf_clear(&b);
+    assert_ok(poco_enc_create_workerpool(&b, &owner, vec_str(j, "description"), &e));
+    expect_hex(&b, a, "calldata");
+
+    /* the first order of each kind, all signatures 65 bytes of 0x11 */
+    cleanup_json struct json *od = vec_load("sdk/orders-eip712.json");
+    static const char *const types[] = {"AppOrder", "DatasetOrder", "WorkerpoolOrder",
+                                        "RequestOrder"};
+    struct poco_order o[4];
+    for (unsigned k = 0; k < 4; k++) {
+        const struct json_val *x =
+            json_first(json_get(json_at(json_get(json_root(od), "domains"), 0), "orders"));
+        while (!slice_is(vec_str(x, "type"), types[k])) x = json_next(x);
+        assert_ok(poco_order_from_json((poco_kind)k, json_get(x, "order"), &o[k], &e));
+        o[k].sign.n = 65;
+        memset(o[k].sign.b, 0x11, 65);
+    }
+    buf_clear(&b);
+    assert_ok(poco_enc_match(&b, &o[0], &o[1], &o[2], &o[3], &e));
+    expect_hex(&b, json_get(root, "matchOrders"), "calldata");
+    buf_clear(&b);
+    assert_ok(poco_enc_manage(&b, &o[0], POCO_OP_CLOSE, slice_of(NULL, 0), &e));
+    expect_hex(&b, json_get(root, "manageAppOrder"), "calldata");
+    buf_done(&b);
+}
+
+static void what_we_send_a_vault_can_read(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    struct hash task = {{1}}, digest = {{2}};
+    struct addr enclave = {{3}};
+    struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(poco_enc_contribute_and_finalize(&b, &task, &digest, SLICE_LIT("results"),
+                                               slice_of(NULL, 0), &enclave, SLICE_LIT("sig"),
+                                               SLICE_LIT("auth"), &e));
+    poco_call c;
+    cleanup_abi struct abi_out o = {0};
+    assert_ok(poco_call_read(buf_slice(&b), &c, &o, &e));
+    assert_int_equal(c, POCO_CALL_CONTRIBUTE_AND_FINALIZE);
+    assert_hash_is(o.v[0].hash, task);
+    assert_true(slice_is(o.v[2].bytes, "results") && slice_is(o.v[6].bytes, "auth"));
+    for (size_t cut = 0; cut < b.n; cut++) {
+        struct abi_out none = {0};
+        assert_int_not_equal(poco_call_read(slice_of(b.p, cut), &c, &none, NULL), SR_OK);
+    }
+    buf_clear(&b);
+    const struct u256 idx[2] = {u256_of(1), u256_of(2)};
+    const struct hash deals[2] = {{{5}}, {{6}}};
+    assert_ok(poco_enc_init_and_claim_array(&b, deals, idx, 2, &e));
+    abi_out_done(&o);
+    assert_ok(poco_call_read(buf_slice(&b), &c, &o, &e));
+    assert_int_equal(c, POCO_CALL_INIT_AND_CLAIM_ARRAY);
+    assert_int_equal(o.v[0].list.n, 2);
+    buf_clear(&b);
+    assert_ok(abi_call(&b, "setTeeBroker(address)", &e, av_addr(&enclave)));
+    assert_int_equal(poco_call_read(buf_slice(&b), &c, &o, NULL), SR_E_NOTFOUND);
+    buf_done(&b);
+}
+
+static bool val_is(const struct abi_val *v, const struct json_val *j) {
+    struct u256 n;
+    struct addr a;
+    struct hash h;
+    struct slice s;
+    bool b, same;
+    struct buf bytes;
+    switch (v->kind) {
+    case ABI_NUM:
+        if (json_bool(j, &b)) return u256_is_zero(v->num) != b;
+        return json_u256(j, &n) && u256_cmp(n, v->num) == 0;
+    case ABI_ADDR: return json_addr(j, &a) && addr_eq(&a, &v->addr);
+    case ABI_FIXED: return json_hash(j, &h) && hash_eq(&h, &v->hash);
+    case ABI_BYTES:
+        if (!json_str(j, &s)) return false;
+        if (slice_eq(s, v->bytes)) return true;
+        buf_init(&bytes, 1u << 16);
+        same = hex_decode_buf(s, &bytes) && slice_eq(buf_slice(&bytes), v->bytes);
+        buf_done(&bytes);
+        return same;
+    case ABI_LIST: break;
+    }
+    return false;
+}
+
+static void official_events_are_read(void **state) {
+    (void)state;
+    cleanup_json struct json *doc = vec_load("poco/abi-samples.json");
+    bool seen[POCO_EV_N] = {false};
+    for (const struct json_val *v = json_first(json_get(json_root(doc), "events")); v;
+         v = json_next(v)) {
+        struct hash topics[4];
+        size_t n = 0;
+        struct sr_err e = {0};
+        struct buf data;
+        buf_init(&data, 1u << 16);
+        vec_hex(v, "data", &data);
+        for (const struct json_val *t = json_first(json_get(v, "topics")); t; t = json_next(t))
+            assert_true(json_hash(t, &topics[n++]));
+        struct poco_log l;
+        sr_status st = poco_log_read(topics, n, buf_slice(&data), &l, &e);
+        if (st == SR_OK) {
+            seen[l.event] = true;
+            const struct json_val *args = json_get(v, "args");
+            assert_int_equal(l.n, json_len(args));
+            for (size_t i = 0; i < l.n; i++) assert_true(val_is(&l.arg[i], json_at(args, i)));
+            for (size_t cut = 0; cut < data.n; cut += 5)
+                assert_int_not_equal(poco_log_read(topics, n, slice_of(data.p, cut), &l, NULL),
+                                     SR_OK);
+        } else {
+            assert_int_equal(st, SR_E_NOTFOUND); /* one we do not follow */
+        }
+        buf_done(&data);
+    }
+    size_t known = 0;
+    for (size_t i = 0; i < POCO_EV_N; i++) known += seen[i];
+    if (known < POCO_EV_N - 1) fail_msg("only %zu of %d events have a sample", known, POCO_EV_N);
+}
+
+int main(void) {
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(registries_are_called_as_the_npm_client_calls_them),
+        cmocka_unit_test(what_we_send_a_vault_can_read),
+        cmocka_unit_test(official_events_are_read),
+    };
+    return cmocka_run_group_tests_name("poco/calls", t, NULL, NULL);
+}
