@@ -93,7 +93,10 @@ static bool serve_frame(struct server *s, struct client *c, const struct vault_f
     long long us = (long long)(clock_mono_us() - began);
     if (st == SR_OK) {
         answer(c, f, (uint16_t)(f->type + VAULT_REPLY), &reply);
-        log_info("served", "msg=%s dur_us=%lld", message_name(f->type), us);
+        /* Signatures are many; a release or a new secret is worth a line. */
+        bool rare = f->type == VAULT_MSG_release || f->type == VAULT_MSG_secret_seal;
+        log_line(rare ? LOG_INFO : LOG_DEBUG, "served", "msg=%s dur_us=%lld", message_name(f->type),
+                 us);
     } else {
         buf_clear(&reply);
         reply.bad = SR_OK;
