@@ -262,6 +262,39 @@ static sr_status find_revocation(struct sms_chain *c, uint64_t deal_block, uint6
     return SR_OK;
 }
 
+/* ---- restrictions
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The hub checked them when it matched. Those that name one account the vault checks again; a group
+ * (ERC-734) only the chain can ask, and its members may have changed since. */
+static sr_status check_groups(struct sms_chain *c, struct eth_at at, struct sms_facts *f,
+                              struct sr_err *err) {
+    const struct poco_deal *d = &f->deal;
+    const struct poco_apporder *a = &f->app_order.app;
+    const struct poco_datasetorder *s = &f->dataset_order.dataset;
+    const struct {
+        const struct addr *to, *who;
+        bool counts;
+    } all[] = {
+        {&a->datasetrestrict, &d->dataset.pointer, f->has_dataset},
+        {&a->workerpoolrestrict, &d->workerpool.pointer, true},
+        {&a->requesterrestrict, &d->requester, true},
+        {&s->apprestrict, &d->app.pointer, f->has_dataset},
+        {&s->workerpoolrestrict, &d->workerpool.pointer, f->has_dataset},
+        {&s->requesterrestrict, &d->requester, f->has_dataset},
+        {&f->request_order.request.workerpool, &d->workerpool.pointer, true},
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) {
+        bool ok = false;
+        if (!all[i].counts || addr_is_zero(all[i].to) || addr_eq(all[i].to, all[i].who)) continue;
+        SR_TRY(poco_allowed(&c->poco, all[i].to, all[i].who, at, &ok, err));
+        f->groups_checked = true;
+        if (!ok) f->restricted = true;
+    }
+    if (f->restricted) f->groups_checked = false;
+    return SR_OK;
+}
+
 /* ---- all of it
  * ---------------------------------------------------------------------------------------------- */
 
@@ -347,7 +380,7 @@ static sr_status read_facts(struct sms_chain *c, const struct hash *task,
                          &f->dataset_presigned, err));
         SR_TRY(find_revocation(c, receipt.block, head.number, &m.dataset, f, err));
     }
-    return SR_OK;
+    return check_groups(c, at, f, err);
 }
 
 sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const struct hash *match_tx,

@@ -140,6 +140,7 @@ sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, struct buf *r
     jw_kbool(&w, "dataset", f->dataset_presigned);
     jw_kbool(&w, "request", f->request_presigned);
     jw_end_obj(&w);
+    jw_kbool(&w, "groupsChecked", f->groups_checked);
     jw_key(&w, "secrets");
     SR_TRY(secrets_json(s, &w, f, ret_code, err));
     jw_end_obj(&w);

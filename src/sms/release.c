@@ -8,8 +8,6 @@
  */
 #include "sms/sms_int.h"
 
-#define NO_RESULT_KEY "POST_COMPUTE_GET_ENCRYPTION_TOKENS_FAILED_EMPTY_BENEFICIARY_KEY"
-
 struct ask {
     struct slice body;
     struct hash task, match_tx;
@@ -19,6 +17,7 @@ struct ask {
     struct sr_signature signature;
     struct sms_facts *facts; /* owned; NULL until the chain was read */
     const char *code;        /* of a refusal */
+    char code_room[80];
     int status;
     bool known; /* the pool's owner vouches for the request: its refusal is always logged */
 };
@@ -107,6 +106,9 @@ static sr_status check_facts(struct ask *a, struct sr_err *err) {
         (f->has_dataset && !addr_eq(&f->dataset_owner, &f->deal.dataset.owner)))
         return refuse(a, 403, "OWNER_CHANGED", "match the orders again with the new owner's", err,
                       "the app or the data set has another owner since the deal");
+    if (f->restricted)
+        return refuse(a, 403, "RESTRICTED", "ask the owner of the order to add the account again",
+                      err, "an order is for a group to which the deal belongs no more");
     if (f->dataset_revoked)
         return refuse(a, 403, "DATASET_ORDER_REVOKED", "ask the data owner for a new grant", err,
                       "the data owner has revoked the grant of this deal");
@@ -122,35 +124,35 @@ static sr_status unavailable(struct ask *a, const char *code, const struct sr_er
     return SR_E_UNAVAILABLE;
 }
 
-/* Refusals come as "CODE: text". */
+/* "CODE: text" of the vault; code into room. */
+static bool split_code(const char *what, char *room, size_t room_n, const char **ret_text) {
+    size_t n = 0;
+    while ((what[n] >= 'A' && what[n] <= 'Z') || what[n] == '_') n++;
+    if (n == 0 || n >= room_n || what[n] != ':' || what[n + 1] != ' ') return false;
+    memcpy(room, what, n);
+    room[n] = 0;
+    *ret_text = what + n + 2;
+    return true;
+}
+
 static sr_status vault_refused(struct ask *a, sr_status st, const struct sr_err *e,
                                struct sr_err *err) {
-    static const char *const codes[] = {
-        "EVIDENCE_REFUSED",
-        "INVALID_AUTHORIZATION",
-        "ASSIGNMENT_EXPIRED",
-        "NONCE_UNKNOWN",
-        "OWNER_CHANGED",
-        "DATASET_ORDER_REVOKED",
-        "TASK_NOT_ACTIVE",
-        "DEADLINE_PASSED",
-        "EXECUTION_NOT_AUTHORIZED_INVALID_SIGNATURE",
-        "EXECUTION_NOT_AUTHORIZED_NO_MATCH_ONCHAIN_TYPE",
-        "PRE_COMPUTE_GET_DATASET_SECRET_FAILED",
-        NO_RESULT_KEY,
-    };
-    struct slice what = slice_str(e->what), head, rest;
-    bool coded = slice_cut(what, ':', &head, &rest);
-    if (st != SR_E_AUTH && st != SR_E_REFUSED && st != SR_E_CRYPTO && !coded) {
-        if (st == SR_E_UNAVAILABLE) return unavailable(a, "VAULT_LOCKED", e, err);
-        *err = *e; /* a message that we made wrong */
-        return st;
+    const char *text = e->what;
+    const char *hint = e->hint[0] ? e->hint : NULL;
+    bool coded = split_code(e->what, a->code_room, sizeof a->code_room, &text);
+    switch (st) {
+    case SR_E_UNAVAILABLE:
+    case SR_E_TIMEOUT: return unavailable(a, coded ? a->code_room : "VAULT_LOCKED", e, err);
+    case SR_E_AUTH:
+    case SR_E_REFUSED:
+    case SR_E_CRYPTO:
+    case SR_E_MALFORMED: break;
+    default: *err = *e; return st;
     }
-    const char *code = st == SR_E_CRYPTO ? "EVIDENCE_REFUSED" : "VAULT_REFUSED";
-    for (size_t i = 0; i < SR_ARRAY_LEN(codes) && coded; i++)
-        if (slice_is(head, codes[i])) code = codes[i];
-    return refuse(a, 403, code, e->hint[0] ? e->hint : NULL, err,
-                  coded ? (const char *)slice_trim(rest).p : e->what);
+    const char *code = coded               ? a->code_room
+                       : st == SR_E_CRYPTO ? "EVIDENCE_REFUSED"
+                                           : "VAULT_REFUSED";
+    return refuse(a, strcmp(code, "ASSIGNMENT_USED") == 0 ? 409 : 403, code, hint, err, text);
 }
 
 static void row_of(const struct ask *a, bool released, uint8_t verdict, struct log_row *row) {

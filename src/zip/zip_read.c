@@ -87,7 +87,7 @@ static sr_status find_end64(const struct zip_reader *r, uint64_t *end, struct wh
 
 static sr_status find_directory(const struct zip_reader *r, struct where *ret, struct sr_err *err) {
     uint8_t raw[END_BYTES];
-    struct where w;
+    struct where w = {0};
     if (r->size < END_BYTES) return broken(err, "it is too short");
     uint64_t end = r->size - END_BYTES;
     SR_TRY(read_at(r, end, raw, END_BYTES, err));
@@ -248,7 +248,7 @@ static sr_status check_names(const struct zip_reader *r, struct sr_err *err) {
 }
 
 static sr_status load(struct zip_reader *r, const struct zip_limits *limits, struct sr_err *err) {
-    struct where w;
+    struct where w = {0};
     uint64_t total = 0;
     uint64_t entry_max = limits && limits->entry_bytes ? limits->entry_bytes : UINT64_MAX;
     uint64_t total_max = limits && limits->total_bytes ? limits->total_bytes : UINT64_MAX;

@@ -49,6 +49,7 @@ sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const st
     f->dataset_order.kind = POCO_DATASET;
     f->request_order.kind = POCO_REQUEST;
     f->dataset_revoked = F.revoked;
+    f->restricted = F.restricted;
     *ret = f;
     return SR_OK;
 }

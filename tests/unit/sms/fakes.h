@@ -11,7 +11,7 @@ struct fakes {
     struct addr pool_owner, app, dataset, requester, beneficiary;
     struct addr app_owner_now, dataset_owner_now; /* zero: as in the deal */
     uint64_t deadline_in_s;
-    bool not_tee, revoked;
+    bool not_tee, revoked, restricted;
     const char *params;
     /* vault */
     bool vault_down;

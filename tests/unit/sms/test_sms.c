@@ -474,7 +474,10 @@ static sr_status refusals_story(void *arg, struct sr_err *err) {
             F.params = "{\"iexec_result_storage_provider\":\"dropbox\"}");
     REFUSED(403, "EVIDENCE_REFUSED", F.vault_refuses = "EVIDENCE_REFUSED: measurement unknown");
     assert_non_null(strstr(buf_cstr(&b), "\"error\":\"measurement unknown\""));
-    REFUSED(403, "VAULT_REFUSED", F.vault_refuses = "SOMETHING_NEW: text");
+    REFUSED(403, "SOMETHING_NEW", F.vault_refuses = "SOMETHING_NEW: text");
+    REFUSED(409, "ASSIGNMENT_USED", F.vault_refuses = "ASSIGNMENT_USED: text");
+    REFUSED(403, "VAULT_REFUSED", F.vault_refuses = "no code at all");
+    REFUSED(403, "RESTRICTED", F.restricted = true);
 #undef REFUSED
     F = sound;
     struct request r = request_of(99); /* without a data set nothing is missing */
