@@ -90,23 +90,6 @@ interface IHub {
         external
         view
         returns (uint256, bytes32, address, address, address, string memory);
-    function viewTaskABILegacy(bytes32)
-        external
-        view
-        returns (
-            uint8,
-            bytes32,
-            uint256,
-            uint256,
-            uint256,
-            uint256,
-            uint256,
-            bytes32,
-            uint256,
-            uint256,
-            address[] memory,
-            bytes memory
-        );
     function viewContributionABILegacy(bytes32, address) external view returns (uint8, bytes32, bytes32, address);
     function viewCategoryABILegacy(uint256) external view returns (string memory, string memory, uint256);
     function viewApp(address) external view returns (AppInfo memory);
