@@ -167,10 +167,13 @@ const char *poco_call_signature(poco_call c) {
 
 sr_status poco_call_read(struct slice data, poco_call *ret_call, struct abi_out *ret,
                          struct sr_err *err) {
-    for (unsigned c = 0; c < POCO_CALL_N; c++) {
-        sr_status st = abi_decode_call(data, call_sig[c], ret, NULL);
-        if (st == SR_E_NOTFOUND) continue;
-        if (st != SR_OK) return abi_decode_call(data, call_sig[c], ret, err);
+    static uint8_t sel[POCO_CALL_N][4]; /* filled once; only ever the same values */
+    static bool ready;
+    for (unsigned c = 0; !ready && c < POCO_CALL_N; c++) abi_selector(call_sig[c], sel[c]);
+    ready = true;
+    for (unsigned c = 0; data.n >= 4 && c < POCO_CALL_N; c++) {
+        if (memcmp(data.p, sel[c], 4) != 0) continue;
+        SR_TRY(abi_decode_call(data, call_sig[c], ret, err));
         *ret_call = (poco_call)c;
         return SR_OK;
     }

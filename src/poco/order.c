@@ -84,8 +84,8 @@ static const char *const op_type[POCO_KINDS] = {
 const char *const poco_order_abi[POCO_KINDS] = {
     A9, A9,
     "(address,uint256,uint256,bytes32,uint256,uint256,address,address,address,bytes32,bytes)",
-    "(address,uint256,address,uint256,address,uint256,address,uint256,bytes32,uint256,uint256,"
-    "address,address,string,bytes32,bytes)"};
+    ("(address,uint256,address,uint256,address,uint256,address,uint256,bytes32,uint256,uint256,"
+     "address,address,string,bytes32,bytes)")};
 
 const struct poco_field *poco_fields(poco_kind k, size_t *ret_n) {
     *ret_n = kinds[k].n;

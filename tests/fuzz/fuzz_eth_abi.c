@@ -11,8 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         "address[],bytes32",
         "(uint256,(bytes,bool)[])[2]",
         "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)",
-        "(uint8,bytes32,uint256,uint256,uint256,uint256,uint256,bytes32,uint256,uint256,address[],"
-        "bytes32,bytes,uint256,bytes)",
+        ("(uint8,bytes32,uint256,uint256,uint256,uint256,uint256,bytes32,uint256,uint256,address[],"
+         "bytes32,bytes,uint256,bytes)"),
         "int64,string[],(uint256[],bytes)[]",
     };
     if (size == 0) return 0;
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cleanup_buf struct buf b, text;
     buf_init(&b, size + 64);
     buf_init(&text, 4096);
-    eth_revert_text(in, &text);
+    if (data[0] & 0x80) eth_revert_text(in, &text);
     cleanup_abi struct abi_out o = {0};
     if (abi_decode(in, t, &o, NULL) != SR_OK) return 0;
     SR_ASSERT(abi_encode(&b, t, o.v, o.n, NULL) == SR_OK);

@@ -12,7 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         buf_init(&b, 8 * size + 1024);
         poco_params_write(&p, &b);
         SR_ASSERT(b.bad == SR_OK && poco_params_read(buf_slice(&b), &q, NULL) == SR_OK);
-        SR_ASSERT(p.n_files == q.n_files && slice_eq(p.args, q.args));
+        /* a text that is no JSON may hold bytes that JSON cannot */
+        SR_ASSERT(!p.doc || (p.n_files == q.n_files && slice_eq(p.args, q.args)));
     }
     poco_params_done(&p);
     poco_params_done(&q);
