@@ -210,7 +210,7 @@ static bool is_order(const struct sms_chain *c, const struct poco_order *o,
 static bool orders_agree(const struct sms_chain *c, const struct sms_facts *f,
                          const struct matched *m) {
     return is_order(c, &f->app_order, &m->app) && is_order(c, &f->request_order, &m->request) &&
-           is_order(c, &f->dataset_order, &m->dataset);
+           (!f->has_dataset || is_order(c, &f->dataset_order, &m->dataset));
 }
 
 static sr_status find_orders(struct sms_chain *c, const struct hash *tx, const struct matched *m,
