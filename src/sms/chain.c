@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONTRIBUTION_PERIODS 7u /* SPEC: poco.md#14-tasks: contributionDeadline = start + 7 T */
+/* SPEC: execution.md#2-on-chain-clock-and-rules-that-bind-every-implementation */
+#define CONTRIBUTION_PERIODS 7u
 #define LOG_BLOCKS           10000u
 #define URL_MAX_BYTES        1024u
 

@@ -104,8 +104,8 @@ struct sms_facts {
     struct poco_order app_order, dataset_order, request_order;
     bool app_presigned, dataset_presigned, request_presigned;
     bool dataset_revoked;
-    bool groups_checked; /* some restriction is a group, and all of them hold now */
-    bool restricted;     /* one does not */
+    bool groups_checked;  /* some restriction is a group, and all of them hold now */
+    bool restricted;      /* one does not */
     struct buf calldata;  /* orders borrow from it, */
     struct json *docs[3]; /* or from these */
 };
