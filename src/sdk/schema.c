@@ -10,6 +10,7 @@
 #define MAX_DEPTH  32
 #define MAX_LEAVES 65536
 #define MAX_PATH   1000
+#define MAX_TREE   (256u << 20) /* bytes of all paths and values */
 
 void pd_tree_done(struct pd_tree *t) {
     free(t->v);
@@ -41,8 +42,10 @@ static bool is_index(struct slice key, uint64_t *ret_n) {
     return canonical && num_u64(key, 4294967294u, ret_n);
 }
 
-static sr_status add_leaf(struct pd_tree *t, struct slice path, struct slice bytes, bool folder,
-                          struct sr_err *err) {
+/* While the tree grows its memory may move: until the end, leaves hold offsets instead of pointers.
+ */
+static sr_status add_leaf(struct pd_tree *t, struct slice path, const struct slice *parts, size_t n,
+                          bool folder, struct sr_err *err) {
     if (t->n == MAX_LEAVES) return sr_fail(err, SR_E_TOOBIG, "more than %d values", MAX_LEAVES);
     if (t->n == t->cap) {
         size_t cap = t->cap ? t->cap * 2 : 32;
@@ -51,25 +54,33 @@ static sr_status add_leaf(struct pd_tree *t, struct slice path, struct slice byt
         t->v = more;
         t->cap = cap;
     }
-    t->v[t->n++] = (struct pd_leaf){path, bytes, folder};
+    size_t at = t->mem.n;
+    buf_add(&t->mem, path);
+    for (size_t i = 0; i < n; i++) buf_add(&t->mem, parts[i]);
+    SR_TRY(buf_status(&t->mem, err));
+    t->v[t->n++] =
+        (struct pd_leaf){slice_of((const uint8_t *)at, path.n),
+                         slice_of((const uint8_t *)(at + path.n), t->mem.n - at - path.n), folder};
     return SR_OK;
 }
 
-/* A place that does not move: mem was reserved once, for the whole tree. */
-static struct slice keep(struct buf *mem, const struct slice *parts, size_t n) {
-    size_t start = mem->n;
-    for (size_t i = 0; i < n; i++) buf_add(mem, parts[i]);
-    return mem->bad == SR_OK ? slice_of(mem->p + start, mem->n - start) : (struct slice){NULL, 0};
+static void fix_pointers(struct pd_tree *t) {
+    for (size_t i = 0; i < t->n; i++) {
+        struct pd_leaf *l = &t->v[i];
+        l->path.p = t->mem.p + (size_t)l->path.p;
+        l->bytes.p = t->mem.p + (size_t)l->bytes.p;
+    }
 }
 
 struct walk {
     struct pd_tree *t;
     struct jw w;
     unsigned depth;
+    char path[MAX_PATH]; /* of the object being read, with its last slash */
+    size_t path_n;
 };
 
-static sr_status leaf(struct walk *k, struct slice path, const struct json_val *v,
-                      struct sr_err *err) {
+static sr_status leaf(struct walk *k, const struct json_val *v, struct sr_err *err) {
     uint8_t fixed[8];
     struct slice parts[2];
     const char *type;
@@ -103,49 +114,53 @@ static sr_status leaf(struct walk *k, struct slice path, const struct json_val *
     case JSON_ARRAY: return invalid(err, "array data");
     default: return invalid(err, "null data");
     }
-    struct slice bytes = keep(&k->t->mem, parts, n);
     jw_cstr(&k->w, type);
-    return add_leaf(k->t, path, bytes, false, err);
+    return add_leaf(k->t, slice_of(k->path, k->path_n), parts, n, false, err);
 }
 
-static sr_status object(struct walk *k, struct slice path, const struct json_val *obj,
-                        struct sr_err *err);
+static sr_status object(struct walk *k, const struct json_val *obj, struct sr_err *err);
 
-static sr_status member(struct walk *k, struct slice path, const struct json_val *v,
-                        struct sr_err *err) {
+static sr_status member(struct walk *k, const struct json_val *v, struct sr_err *err) {
     struct slice key = json_key(v);
-    SR_TRY(check_key(key, err));
-    if (path.n + key.n + 2 > MAX_PATH) return sr_fail(err, SR_E_TOOBIG, "a path is too long");
-    jw_key_slice(&k->w, key);
+    size_t parent = k->path_n;
     bool folder = json_is(v, JSON_OBJECT);
-    struct slice parts[] = {path, key, folder ? SLICE_LIT("/") : (struct slice){NULL, 0}};
-    struct slice full = keep(&k->t->mem, parts, 3);
-    if (!folder) return leaf(k, full, v, err);
-    SR_TRY(add_leaf(k->t, full, (struct slice){NULL, 0}, true, err));
-    return object(k, full, v, err);
+    SR_TRY(check_key(key, err));
+    if (parent + key.n + 1 > MAX_PATH) return sr_fail(err, SR_E_TOOBIG, "a path is too long");
+    jw_key_slice(&k->w, key);
+    memcpy(k->path + parent, key.p, key.n);
+    k->path_n = parent + key.n;
+    if (folder) {
+        k->path[k->path_n++] = '/';
+        SR_TRY(add_leaf(k->t, slice_of(k->path, k->path_n), NULL, 0, true, err));
+    }
+    SR_TRY(folder ? object(k, v, err) : leaf(k, v, err));
+    k->path_n = parent;
+    return SR_OK;
 }
 
-static sr_status object(struct walk *k, struct slice path, const struct json_val *obj,
-                        struct sr_err *err) {
+struct indexed {
+    uint64_t n;
+    const struct json_val *v;
+};
+
+static int by_number(const void *pa, const void *pb) {
+    const struct indexed *a = pa, *b = pb;
+    return a->n < b->n ? -1 : a->n > b->n;
+}
+
+static sr_status object(struct walk *k, const struct json_val *obj, struct sr_err *err) {
     if (++k->depth > MAX_DEPTH) return sr_fail(err, SR_E_TOOBIG, "objects nested too deep");
-    jw_obj(&k->w);
-    uint64_t last = 0, n;
-    bool first = true;
-    for (;;) { /* index keys in ascending order: the smallest one above the last */
-        const struct json_val *next = NULL;
-        uint64_t least = 0;
-        for (const struct json_val *v = json_first(obj); v; v = json_next(v))
-            if (is_index(json_key(v), &n) && (first || n > last) && (!next || n < least)) {
-                next = v;
-                least = n;
-            }
-        if (!next) break;
-        last = least;
-        first = false;
-        SR_TRY(member(k, path, next, err));
-    }
+    cleanup_free struct indexed *first = sr_calloc_n(json_len(obj) + 1, sizeof *first);
+    if (!first) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    size_t n_first = 0;
+    uint64_t n;
     for (const struct json_val *v = json_first(obj); v; v = json_next(v))
-        if (!is_index(json_key(v), &n)) SR_TRY(member(k, path, v, err));
+        if (is_index(json_key(v), &n)) first[n_first++] = (struct indexed){n, v};
+    qsort(first, n_first, sizeof *first, by_number);
+    jw_obj(&k->w);
+    for (size_t i = 0; i < n_first; i++) SR_TRY(member(k, first[i].v, err));
+    for (const struct json_val *v = json_first(obj); v; v = json_next(v))
+        if (!is_index(json_key(v), &n)) SR_TRY(member(k, v, err));
     jw_end_obj(&k->w);
     k->depth--;
     return SR_OK;
@@ -165,22 +180,16 @@ sr_status pd_tree_of_json(struct slice json, struct pd_tree *ret, struct sr_err 
         return json_is(json_root(doc), JSON_ARRAY) ? invalid(err, "array data")
                                                    : invalid(err, "data: it is not an object");
     struct pd_tree t = {0};
-    size_t room =
-        json.n * 4 + MAX_PATH * 64 + 4096; /* paths repeat their parents: checked by the buffer */
-    buf_init(&t.mem, room);
+    buf_init(&t.mem, MAX_TREE);
     buf_init(&t.schema, SR_MAX_JSON);
-    if (!buf_reserve(&t.mem, room)) {
-        pd_tree_done(&t);
-        return sr_fail(err, SR_E_NOMEM, "out of memory");
-    }
-    struct walk k = {&t, jw_of(&t.schema), 0};
-    st = object(&k, (struct slice){NULL, 0}, json_root(doc), err);
-    if (st == SR_OK) st = buf_status(&t.mem, err);
+    struct walk k = {.t = &t, .w = jw_of(&t.schema)};
+    st = object(&k, json_root(doc), err);
     if (st == SR_OK) st = buf_status(&t.schema, err);
     if (st != SR_OK) {
         pd_tree_done(&t);
         return st;
     }
+    fix_pointers(&t);
     *ret = t;
     return SR_OK;
 }

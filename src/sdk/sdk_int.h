@@ -169,7 +169,7 @@ struct pd_tree { /* owned: pd_tree_done */
     struct pd_leaf *v;
     size_t n, cap;
     struct buf schema; /* JSON text */
-    struct buf mem;    /* fixed size: paths and bytes point into it */
+    struct buf mem;    /* paths and bytes point into it */
 };
 void pd_tree_done(struct pd_tree *t);
 SR_CHECK sr_status pd_tree_of_json(struct slice json, struct pd_tree *ret, struct sr_err *err);
