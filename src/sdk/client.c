@@ -23,6 +23,9 @@ sr_status sr_client_open(const struct sr_options *opts, struct sr_client **ret_c
                          struct sr_err *err) {
     struct sr_client *c = sr_calloc_n(1, sizeof *c);
     if (!c) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    /* A library is silent: what it has to say comes back as an error. STRONGROOM_LOG=debug shows
+     * more. */
+    log_setup("sdk", 2, log_level_parse(slice_str(getenv("STRONGROOM_LOG")), LOG_ERROR));
     c->magic = SDK_MAGIC;
     c->dir = setting(opts->dir, "STRONGROOM_DIR", ".strongroom");
     c->keystore = setting(opts->keystore, "STRONGROOM_KEYSTORE", ".strongroom/keystore");
