@@ -214,16 +214,9 @@ static bool orders_agree(const struct sms_chain *c, const struct sms_facts *f,
            (!f->has_dataset || is_order(c, &f->dataset_order, &m->dataset));
 }
 
-static sr_status find_orders(struct sms_chain *c, const struct hash *tx, const struct matched *m,
-                             struct sms_facts *f, struct sr_err *err) {
-    struct sr_err e = {0};
-    sr_status st = orders_of_tx(c, tx, f, &e);
-    if (st == SR_OK && orders_agree(c, f, m)) return SR_OK;
-    if (st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT || st == SR_E_CANCELLED) {
-        *err = e;
-        return st;
-    }
-    /* Matched through another contract, or several deals in one transaction. */
+/* Matched through another contract, or several deals in one transaction. */
+static sr_status orders_of_market(struct sms_chain *c, const struct matched *m, struct sms_facts *f,
+                                  struct sr_err *err) {
     SR_TRY(order_of_market(c, POCO_APP, &m->app, &f->docs[0], &f->app_order, err));
     SR_TRY(order_of_market(c, POCO_REQUEST, &m->request, &f->docs[1], &f->request_order, err));
     if (f->has_dataset)
@@ -296,104 +289,213 @@ static sr_status check_groups(struct sms_chain *c, struct eth_at at, struct sms_
     return SR_OK;
 }
 
-/* ---- all of it
+/* ---- all of it, in rounds: what does not depend on each other is asked at once
  * ---------------------------------------------------------------------------------------------- */
 
-static sr_status presigned(struct sms_chain *c, const struct poco_order *o, const struct hash *hash,
-                           const struct addr *signer, struct eth_at at, bool *ret,
-                           struct sr_err *err) {
-    struct addr who;
-    *ret = false;
-    if (o->sign.n > 0) return SR_OK; /* the signature speaks */
-    SR_TRY(poco_view_presigned(&c->poco, hash, at, &who, err));
-    *ret = addr_eq(&who, signer);
+/* Shared by the fibers of a round; the last one frees it, also when the caller was cancelled. */
+struct reading {
+    unsigned refs, left;
+    struct sms_chain *c;
+    struct sms_facts *f; /* owned until it is handed out */
+    struct hash task, match_tx;
+    struct eth_block head;
+    struct eth_at at;
+    struct eth_receipt receipt;
+    struct matched m;
+    bool has_orders; /* the transaction gave some */
+    sr_status st;
+    const char *code;
+    struct sr_err err;
+    struct fcond done;
+};
+struct step {
+    sr_status (*fn)(struct reading *r, struct sr_err *err);
+    const char *code; /* of a refusal for what it could not find */
+};
+struct running {
+    struct reading *r;
+    const struct step *step;
+};
+
+static void reading_drop(struct reading *r) {
+    if (--r->refs > 0) return;
+    eth_receipt_done(&r->receipt);
+    sms_facts_free(r->f);
+    free(r);
+}
+
+static void run_step(void *arg) {
+    struct running *run = arg;
+    struct reading *r = run->r;
+    struct sr_err e = {0};
+    sr_status st = run->step->fn(r, &e);
+    if (st != SR_OK && r->st == SR_OK) { /* the first failure counts */
+        r->st = st;
+        r->err = e;
+        r->code = run->step->code;
+    }
+    free(run);
+    r->left--;
+    fcond_wake(&r->done);
+    reading_drop(r);
+}
+
+/* Runs the steps at once; the first failure is the round's. */
+static sr_status round_of(struct reading *r, const struct step *steps, size_t n,
+                          struct sr_err *err) {
+    for (size_t i = 0; i < n && r->st == SR_OK; i++) {
+        struct running *run = malloc(sizeof *run);
+        if (!run) return sr_fail(err, SR_E_NOMEM, "no memory for the chain");
+        *run = (struct running){r, &steps[i]};
+        r->refs++;
+        r->left++;
+        sr_status st = fiber_start(run_step, run, err);
+        if (st == SR_OK) continue;
+        free(run);
+        r->left--;
+        r->refs--;
+        return st;
+    }
+    while (r->left > 0) SR_TRY(fcond_wait(&r->done, 0, err));
+    if (r->st != SR_OK) *err = r->err;
+    return r->st;
+}
+
+static sr_status step_head(struct reading *r, struct sr_err *err) {
+    return eth_get_block(r->c->rpc, (struct eth_at){0}, &r->head, err);
+}
+
+static sr_status step_receipt(struct reading *r, struct sr_err *err) {
+    SR_TRY(eth_get_receipt(r->c->rpc, &r->match_tx, &r->receipt, err));
+    if (!r->receipt.ok) return sr_fail(err, SR_E_NOTFOUND, "the matching transaction failed");
     return SR_OK;
 }
 
-static sr_status read_resources(struct sms_chain *c, struct eth_at at, struct sms_facts *f,
-                                struct sr_err *err) {
-    bool registered = false;
-    struct addr owner;
+static sr_status step_orders(struct reading *r, struct sr_err *err) {
+    struct sr_err e = {0};
+    sr_status st = orders_of_tx(r->c, &r->match_tx, r->f, &e);
+    r->has_orders = st == SR_OK;
+    if (st != SR_E_UNAVAILABLE && st != SR_E_TIMEOUT && st != SR_E_CANCELLED) return SR_OK;
+    *err = e;
+    return st;
+}
+
+static sr_status step_app(struct reading *r, struct sr_err *err) {
+    struct sms_facts *f = r->f;
+    SR_TRY(poco_view_app(&r->c->poco, &f->deal.app.pointer, r->at, &f->app, err));
+    f->app_owner = f->app.owner;
+    return SR_OK;
+}
+
+static sr_status step_dataset(struct reading *r, struct sr_err *err) {
+    struct sms_facts *f = r->f;
+    if (!f->has_dataset) return SR_OK;
+    SR_TRY(poco_view_dataset(&r->c->poco, &f->deal.dataset.pointer, r->at, &f->dataset, err));
+    f->dataset_owner = f->dataset.owner;
+    return SR_OK;
+}
+
+static sr_status step_category(struct reading *r, struct sr_err *err) {
     struct poco_category cat = {0};
     uint64_t category;
-    SR_TRY(poco_view_app(&c->poco, &f->deal.app.pointer, at, &f->app, err));
-    f->app_owner = f->app.owner;
-    if (f->has_dataset) {
-        SR_TRY(poco_view_dataset(&c->poco, &f->deal.dataset.pointer, at, &f->dataset, err));
-        SR_TRY(poco_owner(&c->poco, POCO_DATASET, &f->deal.dataset.pointer, at, &registered, &owner,
-                          err));
-        f->dataset_owner = owner;
-    }
-    if (!u256_to_u64(f->deal.category, &category))
+    if (!u256_to_u64(r->f->deal.category, &category))
         return sr_fail(err, SR_E_CHAIN, "the deal's category");
-    SR_TRY(poco_view_category(&c->poco, category, at, &cat, err));
-    f->seconds = cat.time_ref;
+    SR_TRY(poco_view_category(&r->c->poco, category, r->at, &cat, err));
+    r->f->seconds = cat.time_ref;
     poco_category_done(&cat);
     return SR_OK;
 }
 
-static sr_status read_task(struct sms_chain *c, const struct hash *task, struct eth_at at,
-                           struct sms_facts *f, struct sr_err *err) {
+static sr_status step_task(struct reading *r, struct sr_err *err) {
     cleanup_task struct poco_task t = {0};
-    SR_TRY(poco_view_task(&c->poco, task, at, &t, err));
-    f->status = t.status;
-    f->contribution_deadline = t.status == POCO_TASK_UNSET
-                                   ? f->deal.start_time + CONTRIBUTION_PERIODS * f->seconds
-                                   : t.contribution_deadline;
-    if (t.status != POCO_TASK_UNSET && !hash_eq(&t.deal, &f->deal_id))
+    SR_TRY(poco_view_task(&r->c->poco, &r->task, r->at, &t, err));
+    r->f->status = t.status;
+    r->f->contribution_deadline = t.contribution_deadline;
+    if (t.status != POCO_TASK_UNSET && !hash_eq(&t.deal, &r->f->deal_id))
         return sr_fail(err, SR_E_CHAIN, "the task belongs to another deal");
     return SR_OK;
 }
 
-static sr_status read_facts(struct sms_chain *c, const struct hash *task,
-                            const struct hash *match_tx, struct sms_facts *f, const char **code,
-                            struct sr_err *err) {
-    struct eth_block head;
-    cleanup_receipt struct eth_receipt receipt = {0};
-    struct matched m;
-    SR_TRY(hub_open(c, err));
-    SR_TRY(eth_get_block(c->rpc, (struct eth_at){0}, &head, err));
-    struct eth_at at = eth_at_block(head.number);
-    *code = "GET_CHAIN_TASK_FAILED";
-    SR_TRY(eth_get_receipt(c->rpc, match_tx, &receipt, err));
-    if (!receipt.ok) return sr_fail(err, SR_E_NOTFOUND, "the matching transaction failed");
-    if (receipt.block > head.number) { /* mined since we looked */
-        head.number = receipt.block;
-        at = eth_at_block(head.number);
-    }
-    *code = "GET_CHAIN_DEAL_FAILED";
-    SR_TRY(find_deal(c, &receipt, at, task, f, &m, err));
-    f->chain_now_s = head.time;
+static sr_status presigned(struct reading *r, const struct poco_order *o, const struct hash *hash,
+                           const struct addr *signer, bool *ret, struct sr_err *err) {
+    struct addr who;
+    *ret = false;
+    if (o->sign.n > 0) return SR_OK; /* the signature speaks */
+    SR_TRY(poco_view_presigned(&r->c->poco, hash, r->at, &who, err));
+    *ret = addr_eq(&who, signer);
+    return SR_OK;
+}
+
+static sr_status step_presigned(struct reading *r, struct sr_err *err) {
+    struct sms_facts *f = r->f;
+    const struct poco_deal *d = &f->deal;
+    SR_TRY(presigned(r, &f->app_order, &r->m.app, &d->app.owner, &f->app_presigned, err));
+    SR_TRY(
+        presigned(r, &f->request_order, &r->m.request, &d->requester, &f->request_presigned, err));
+    if (!f->has_dataset) return SR_OK;
+    return presigned(r, &f->dataset_order, &r->m.dataset, &d->dataset.owner, &f->dataset_presigned,
+                     err);
+}
+
+static sr_status step_revocation(struct reading *r, struct sr_err *err) {
+    if (!r->f->has_dataset) return SR_OK;
+    return find_revocation(r->c, r->receipt.block, r->head.number, &r->m.dataset, r->f, err);
+}
+
+static sr_status step_groups(struct reading *r, struct sr_err *err) {
+    return check_groups(r->c, r->at, r->f, err);
+}
+
+static sr_status read_facts(struct reading *r, struct sr_err *err) {
+    static const struct step first[] = {
+        {step_head, NULL}, {step_receipt, "GET_CHAIN_TASK_FAILED"}, {step_orders, NULL}};
+    static const struct step then[] = {
+        {step_app, "GET_CHAIN_DEAL_FAILED"},       {step_dataset, "GET_CHAIN_DEAL_FAILED"},
+        {step_category, "GET_CHAIN_DEAL_FAILED"},  {step_task, "GET_CHAIN_TASK_FAILED"},
+        {step_presigned, "GET_CHAIN_DEAL_FAILED"}, {step_revocation, "GET_CHAIN_DEAL_FAILED"},
+        {step_groups, "GET_CHAIN_DEAL_FAILED"}};
+    struct sms_facts *f = r->f;
+    SR_TRY(hub_open(r->c, err));
+    SR_TRY(round_of(r, first, SR_ARRAY_LEN(first), err));
+    if (r->receipt.block > r->head.number) r->head.number = r->receipt.block; /* mined just now */
+    r->at = eth_at_block(r->head.number);
+    f->chain_now_s = r->head.time;
+    r->code = "GET_CHAIN_DEAL_FAILED";
+    SR_TRY(find_deal(r->c, &r->receipt, r->at, &r->task, f, &r->m, err));
     f->has_dataset = !addr_is_zero(&f->deal.dataset.pointer);
     if (!u256_to_u64(f->deal.bot_first, &f->bot_first) ||
         !u256_to_u64(f->deal.bot_size, &f->bot_size))
         return sr_fail(err, SR_E_CHAIN, "the deal's size");
-    SR_TRY(read_resources(c, at, f, err));
-    *code = "GET_CHAIN_TASK_FAILED";
-    SR_TRY(read_task(c, task, at, f, err));
-    *code = "ORDERS_UNKNOWN";
-    SR_TRY(find_orders(c, match_tx, &m, f, err));
-    SR_TRY(presigned(c, &f->app_order, &m.app, &f->deal.app.owner, at, &f->app_presigned, err));
-    SR_TRY(presigned(c, &f->request_order, &m.request, &f->deal.requester, at,
-                     &f->request_presigned, err));
-    if (f->has_dataset) {
-        SR_TRY(presigned(c, &f->dataset_order, &m.dataset, &f->deal.dataset.owner, at,
-                         &f->dataset_presigned, err));
-        SR_TRY(find_revocation(c, receipt.block, head.number, &m.dataset, f, err));
-    }
-    return check_groups(c, at, f, err);
+    r->code = "ORDERS_UNKNOWN";
+    if (!r->has_orders || !orders_agree(r->c, f, &r->m))
+        SR_TRY(orders_of_market(r->c, &r->m, f, err));
+    SR_TRY(round_of(r, then, SR_ARRAY_LEN(then), err));
+    if (f->status == POCO_TASK_UNSET)
+        f->contribution_deadline = f->deal.start_time + CONTRIBUTION_PERIODS * f->seconds;
+    return SR_OK;
 }
 
 sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const struct hash *match_tx,
                           struct sms_facts **ret, const char **ret_code, struct sr_err *err) {
-    struct sms_facts *f = sr_calloc_n(1, sizeof *f);
-    if (!f) return sr_fail(err, SR_E_NOMEM, "no memory for a task");
-    buf_init(&f->calldata, 1u << 20);
-    f->now_s = clock_unix_ms() / 1000;
-    sr_status st = read_facts(c, task, match_tx, f, ret_code, err);
-    if (st != SR_OK)
-        sms_facts_free(f);
+    struct reading *r = sr_calloc_n(1, sizeof *r);
+    if (!r) return sr_fail(err, SR_E_NOMEM, "no memory for a task");
+    r->refs = 1;
+    r->c = c;
+    r->task = *task;
+    r->match_tx = *match_tx;
+    r->f = sr_calloc_n(1, sizeof *r->f);
+    sr_status st = SR_OK;
+    if (r->f) {
+        buf_init(&r->f->calldata, 1u << 20);
+        r->f->now_s = clock_unix_ms() / 1000;
+        st = read_facts(r, err);
+    } else {
+        st = sr_fail(err, SR_E_NOMEM, "no memory for a task");
+    }
+    if (st == SR_OK)
+        *ret = sr_take_ptr(r->f);
     else
-        *ret = f;
+        *ret_code = r->code;
+    reading_drop(r);
     return st;
 }

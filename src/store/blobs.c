@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define PUSH_BYTES     (8u << 20)
 #define NAME_MAX_BYTES 96u /* "blobs/ab/" and 64 digits, and a NUL */
 
 struct blobs {
@@ -23,6 +24,7 @@ struct upload {
     bool keep;
     int fd;
     uint64_t written;
+    uint64_t pushable, pushed; /* bytes in the kernel; of them, on their way to the disk */
     char tmp[NAME_MAX_BYTES];
     /* for the thread */
     struct slice data;
@@ -148,10 +150,21 @@ void upload_drop(struct upload *u) {
     free(u);
 }
 
+/* Asks the kernel to begin writing now what it has, so that the last fsync finds little left. */
+static void push_out(struct upload *u) {
+    uint64_t n = u->pushable - u->pushed;
+    if (n < PUSH_BYTES) return;
+    (void)sync_file_range(u->fd, (off_t)u->pushed, (off_t)n, SYNC_FILE_RANGE_WRITE);
+    u->pushed = u->pushable;
+}
+
 static void add_work(void *arg) {
     struct upload *u = arg;
     u->st = dag_add(u->dag, u->data, &u->err);
-    if (u->st == SR_OK && u->keep) u->st = fd_write_all(u->fd, u->data.p, u->data.n, &u->err);
+    if (u->st != SR_OK || !u->keep) return;
+    u->st = fd_write_all(u->fd, u->data.p, u->data.n, &u->err);
+    u->pushable += u->data.n;
+    push_out(u);
 }
 
 static sr_status disk_full(struct sr_err *err) {

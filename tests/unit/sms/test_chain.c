@@ -157,6 +157,15 @@ FIBER_TEST(a_deal_and_its_orders_are_read) {
     }
 }
 
+FIBER_TEST(facts_are_read_fast) {
+    struct hash task, tx;
+    make_orders(100, true);
+    match(true, false, &task, &tx);
+    int64_t t0 = clock_mono_us();
+    for (int i = 0; i < 50; i++) sms_facts_free(facts(&task, &tx));
+    print_message("facts: %lld us\n", (long long)(clock_mono_us() - t0) / 50);
+}
+
 FIBER_TEST(an_initialized_task_and_one_without_data_are_read) {
     struct hash task, tx;
     cleanup_buf struct buf b;
@@ -298,6 +307,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(the_world_is_made),
         cmocka_unit_test(a_deal_and_its_orders_are_read),
+        cmocka_unit_test(facts_are_read_fast),
         cmocka_unit_test(an_initialized_task_and_one_without_data_are_read),
         cmocka_unit_test(a_grant_used_up_is_not_a_grant_revoked),
         cmocka_unit_test(an_order_signed_on_the_chain_counts),
