@@ -65,7 +65,7 @@ sr_status hkdf_sha256(struct slice secret_ikm, struct slice salt, struct slice i
 
 sr_status hkdf_expand(const uint8_t secret_prk[32], struct slice info, uint8_t *ret_okm, size_t n,
                       struct sr_err *err) {
-    cleanup_buf_wipe struct buf b;
+    cleanup_buf_wipe struct buf b = {0};
     buf_init(&b, info.n + 33);
     if (n > (size_t)255 * 32) return sr_fail(err, SR_E_RANGE, "HKDF output of %zu bytes", n);
     uint8_t t[32];

@@ -40,7 +40,7 @@ static sr_status schedule(const uint8_t secret_dh[32], const uint8_t enc[32], co
                           struct slice info, uint8_t ret_key[32], uint8_t ret_nonce[12],
                           struct sr_err *err) {
     const struct slice kem = {kem_suite, sizeof kem_suite}, suite = {hpke_suite, sizeof hpke_suite};
-    cleanup_buf_wipe struct buf b;
+    cleanup_buf_wipe struct buf b = {0};
     uint8_t shared[32], prk[32], context[65], both[64];
     if (info.n > HPKE_INFO_MAX) return sr_fail(err, SR_E_TOOBIG, "HPKE info of %zu bytes", info.n);
     buf_init(&b, HPKE_INFO_MAX + 256);

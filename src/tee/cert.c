@@ -129,7 +129,7 @@ sr_status crl_read(struct slice text, X509_CRL **ret, const char **ret_class, st
         c = b ? PEM_read_bio_X509_CRL(b, NULL, NULL, NULL) : NULL;
         BIO_free(b);
     } else {
-        cleanup_buf struct buf der;
+        cleanup_buf struct buf der = {0};
         buf_init(&der, CRL_MAX);
         if (hex_decode_buf(text, &der) && der.n > 0) {
             const uint8_t *p = der.p;

@@ -58,7 +58,7 @@ struct tee_trust {
 sr_status tee_trust_new(struct slice authority, bool dev_mode, struct tee_trust **ret,
                         struct sr_err *err) {
     cleanup_json struct json *doc = NULL;
-    cleanup_buf struct buf root;
+    cleanup_buf struct buf root = {0};
     struct slice hex;
     bool simulated = false;
     uint8_t want[32];

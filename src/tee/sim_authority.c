@@ -224,7 +224,7 @@ static bool raw_secret(EVP_PKEY *k, uint8_t ret_secret[32]) {
 
 static sr_status platform_file(const struct making *m, struct buf *ret, struct sr_err *err) {
     uint8_t pub[64], secret[32], qe[QE_REPORT] = {0}, sig[64], auth[QE_AUTH], le[4];
-    cleanup_buf struct buf pem, tail, bound;
+    cleanup_buf struct buf pem = {0}, tail = {0}, bound = {0};
     buf_init(&pem, 8192), buf_init(&tail, 12288), buf_init(&bound, 256);
     X509 *const chain[] = {m->pck, m->ca, m->root};
     if (!raw_public(m->attest_key, pub) || !put_pem(&pem, chain, 3))
@@ -332,7 +332,7 @@ static sr_status put_signed(const struct making *m, struct jw *w, const char *ke
 
 static sr_status verifier_file(const struct making *m, struct buf *ret, struct sr_err *err) {
     char from[21], to[21];
-    cleanup_buf struct buf text, pem;
+    cleanup_buf struct buf text = {0}, pem = {0};
     struct jw w = jw_of(ret);
     uint8_t *d = NULL;
     X509 *const ca_chain[] = {m->ca, m->root}, *const tcb_chain[] = {m->tcb, m->root};

@@ -213,7 +213,7 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
                               const struct poco_params *p, struct found *out, struct sr_err *err) {
     for (size_t i = 0; i < f->n_stored; i++) {
         const struct stored *s = &f->stored[i];
-        cleanup_buf struct buf bytes;
+        cleanup_buf struct buf bytes = {0};
         bool *has = NULL;
         const struct addr *owner = NULL;
         buf_init(&bytes, 8192);
@@ -252,7 +252,8 @@ static void write_result(struct jw *w, const struct facts *f, const struct poco_
     jw_obj(w);
     jw_kbool(w, "encrypt", encrypt);
     if (encrypt) {
-        cleanup_buf struct buf pem; /* stored as base64 of the PEM text; a bare PEM is taken too */
+        cleanup_buf struct buf pem = {
+            0}; /* stored as base64 of the PEM text; a bare PEM is taken too */
         struct slice stored = slice_trim(buf_slice(&s->result.secret));
         buf_init(&pem, WIRE_SECRET_MAX);
         if (!slice_starts(stored, "-----BEGIN") && base64_decode(stored, &pem))
@@ -353,8 +354,8 @@ sr_status vault_on_release(struct vault *v, const struct vault_release_req *m,
     cleanup_facts struct facts f = {0};
     cleanup_params struct poco_params p = {0};
     cleanup_found struct found secrets = {0};
-    cleanup_buf_wipe struct buf plain;
-    cleanup_buf struct buf sealed;
+    cleanup_buf_wipe struct buf plain = {0};
+    cleanup_buf struct buf sealed = {0};
     struct tee_verdict verdict;
     struct vault_release_rep r;
     uint8_t token[WIRE_TOKEN_BYTES];

@@ -38,8 +38,8 @@ static sr_status check_signature(secret_kind kind, const struct addr *target, st
 
 sr_status vault_on_secret_seal(struct vault *v, const struct vault_secret_seal_req *m,
                                struct buf *ret_reply, struct sr_err *err) {
-    cleanup_buf struct buf aad, stored;
-    cleanup_buf_wipe struct buf opened, plain;
+    cleanup_buf struct buf aad = {0}, stored = {0};
+    cleanup_buf_wipe struct buf opened = {0}, plain = {0};
     const secret_kind kind = (secret_kind)m->kind;
     struct slice secret = m->secret;
     buf_init(&aad, 256), buf_init(&stored, 2 * STORED_PLAIN);
@@ -84,8 +84,8 @@ void vault_opened_done(struct vault_opened *o) {
 sr_status vault_secret_open(const struct vault *v, secret_kind kind, const struct addr *target,
                             struct slice name, struct slice stored, struct vault_opened *ret,
                             struct sr_err *err) {
-    cleanup_buf struct buf aad;
-    cleanup_buf_wipe struct buf plain;
+    cleanup_buf struct buf aad = {0};
+    cleanup_buf_wipe struct buf plain = {0};
     struct vault_opened o;
     buf_init(&aad, 256), buf_init(&plain, STORED_PLAIN);
     if (!name_ok(kind, name)) return sr_fail(err, SR_E_MALFORMED, "the secret's name is wrong");

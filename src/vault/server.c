@@ -85,7 +85,7 @@ static void answer(struct client *c, const struct vault_frame *rq, uint16_t type
 /* One whole frame. False: the peer does not speak the protocol. */
 static bool serve_frame(struct server *s, struct client *c, const struct vault_frame *f,
                         struct slice body) {
-    cleanup_buf struct buf reply;
+    cleanup_buf struct buf reply = {0};
     struct sr_err e = {0};
     int64_t began = clock_mono_us();
     buf_init(&reply, VAULT_BODY_MAX);

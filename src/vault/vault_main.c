@@ -131,7 +131,7 @@ static sr_status read_key(const char *flag, const char *path, struct sr_secret *
 }
 
 static sr_status read_trust(const struct flags *f, struct vault_config *c, struct sr_err *err) {
-    cleanup_buf struct buf b;
+    cleanup_buf struct buf b = {0};
     buf_init(&b, AUTHORITY_MAX);
     if (!f->authority) return sr_fail(err, SR_E_USAGE, "--authority is missing");
     SR_TRY(fs_read(f->authority, &b, err));
@@ -203,7 +203,7 @@ static int stop_signals(void) {
 }
 
 static void tell(int ready_fd, const struct sr_err *e) {
-    cleanup_buf struct buf b;
+    cleanup_buf struct buf b = {0};
     if (ready_fd < 0) return;
     buf_init(&b, READY_MAX);
     struct jw w = jw_of(&b);

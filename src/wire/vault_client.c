@@ -50,7 +50,7 @@ static sr_status read_frame(struct link *l, struct sr_err *err) {
     struct vault_frame f;
     SR_TRY(stream_read_full(l->s, head, sizeof head, 0, err));
     if (!vault_frame_read(head, &f)) return sr_fail(err, SR_E_MALFORMED, "a frame of the vault");
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     buf_init(&body, VAULT_BODY_MAX);
     if (f.length > 0) {
         uint8_t *p = buf_grow(&body, f.length);
@@ -97,7 +97,7 @@ static sr_status went_away(struct sr_err *err) {
 static sr_status exchange(struct link *l, uint16_t type, struct slice body, struct buf *ret_body,
                           struct sr_err *err) {
     struct pending p = {.id = ++l->next_id};
-    cleanup_buf_wipe struct buf frame; /* secrets pass through here */
+    cleanup_buf_wipe struct buf frame = {0}; /* secrets pass through here */
     uint8_t head[VAULT_FRAME_HEAD];
     if (body.n > VAULT_BODY_MAX)
         return sr_fail(err, SR_E_TOOBIG, "a message of %zu bytes for the vault", body.n);
@@ -136,7 +136,7 @@ static sr_status exchange(struct link *l, uint16_t type, struct slice body, stru
 }
 
 static sr_status greet(struct vault_client *v, struct link *l, struct sr_err *err) {
-    cleanup_buf struct buf rq, rp = {0};
+    cleanup_buf struct buf rq = {0}, rp = {0};
     struct vault_hello_rep hello;
     buf_init(&rq, 64);
     vault_hello_req_write(&rq, &(struct vault_hello_req){.version = VAULT_VERSION});
@@ -222,7 +222,7 @@ sr_status vault_hello(struct vault_client *v, struct vault_identity *ret, struct
 
 /* Writes the request, calls, reads the reply; rp_bytes keeps what the reply borrows. */
 #define CALL(name, rp, ...)                                                                        \
-    cleanup_buf_wipe struct buf rq_bytes;                                                          \
+    cleanup_buf_wipe struct buf rq_bytes = {0};                                                    \
     cleanup_buf struct buf rp_bytes = {0};                                                         \
     struct vault_##name##_rep rp;                                                                  \
     buf_init(&rq_bytes, VAULT_BODY_MAX);                                                           \
@@ -266,7 +266,7 @@ void vault_released_done(struct vault_released *r) {
 }
 
 sr_status vault_key_proof(struct vault_client *v, struct sr_signature *ret, struct sr_err *err) {
-    cleanup_buf struct buf rq, rp_bytes = {0};
+    cleanup_buf struct buf rq = {0}, rp_bytes = {0};
     struct vault_key_proof_rep rp;
     buf_init(&rq, 16);
     SR_TRY(call(v, VAULT_MSG_key_proof, &rq, &rp_bytes, err));
@@ -337,14 +337,14 @@ sr_status vault_sign_tx(struct vault_client *v, struct slice payload, struct sr_
 
 static sr_status sign_tx_of(void *ctx, const struct eth_tx *tx, struct sr_signature *ret_sig,
                             struct sr_err *err) {
-    cleanup_buf struct buf payload;
+    cleanup_buf struct buf payload = {0};
     buf_init(&payload, VAULT_BODY_MAX);
     SR_TRY(vault_tx_payload(tx, &payload, err));
     return vault_sign_tx(ctx, buf_slice(&payload), ret_sig, err);
 }
 
 sr_status vault_tx_payload(const struct eth_tx *tx, struct buf *ret, struct sr_err *err) {
-    cleanup_buf struct buf items;
+    cleanup_buf struct buf items = {0};
     if (tx->type != TX_1559 || tx->creates || tx->access_list.n > 0)
         return sr_fail(err, SR_E_REFUSED, "the vault signs plain EIP-1559 calls only");
     buf_init(&items, VAULT_BODY_MAX);

@@ -18,7 +18,7 @@ static struct json *opened(const struct world *w, const struct buf *body) {
     uint8_t aad[WIRE_ENVELOPE_AAD_BYTES];
     struct hash digest = sha256(buf_slice(&w->evidence));
     struct json *doc = NULL;
-    cleanup_buf_wipe struct buf plain;
+    cleanup_buf_wipe struct buf plain = {0};
     buf_init(&plain, WIRE_ENVELOPE_MAX);
     assert_true(vault_release_rep_read(buf_slice(body), &r));
     assert_true(slice_is(r.label, "SIMULATED"));
@@ -43,7 +43,7 @@ static bool is(const struct json_val *v, const char *want) {
 
 static void a_release_gives_the_room_what_the_task_may_know(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     struct sr_err e = {0};
     buf_init(&body, VAULT_BODY_MAX);
     if (world_ask(w, &body, &e) != SR_OK) fail_msg("%s", e.what);
@@ -75,7 +75,7 @@ static void app_requester_and_result_secrets_go_along(void **state) {
     world_new(&w, "{\"iexec_result_encryption\":true,\"iexec_secrets\":{\"1\":\"api-key\",\"3\":"
                   "\"absent\",\"7\":\"other\"},\"iexec_input_files\":[\"https://x/y\"]}");
     *state = w;
-    cleanup_buf struct buf body, pem64;
+    cleanup_buf struct buf body = {0}, pem64 = {0};
     struct sr_err e = {0};
     buf_init(&body, VAULT_BODY_MAX), buf_init(&pem64, 4096);
     base64_encode(&pem64,
@@ -101,7 +101,7 @@ static void app_requester_and_result_secrets_go_along(void **state) {
 
 static void a_task_without_data_gets_none(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     struct sr_err e = {0};
     buf_init(&body, VAULT_BODY_MAX);
     w->request_order.request.dataset = (struct addr){{0}};
@@ -116,7 +116,7 @@ static void a_task_without_data_gets_none(void **state) {
 }
 
 static void refused(struct world *w, sr_status want, const char *code) {
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     struct sr_err e = {0};
     buf_init(&body, VAULT_BODY_MAX);
     sr_status st = world_ask(w, &body, &e);
@@ -129,7 +129,7 @@ static void refused(struct world *w, sr_status want, const char *code) {
 
 static void an_assignment_releases_once(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     buf_init(&body, VAULT_BODY_MAX);
     OK(world_ask(w, &body, NULL));
     refused(w, SR_E_REFUSED, "ASSIGNMENT_USED");
@@ -145,7 +145,7 @@ static void an_assignment_releases_once(void **state) {
 
 static void a_refused_release_does_not_use_the_assignment_up(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     buf_init(&body, VAULT_BODY_MAX);
     w->secret[0].stored.p[20] ^= 1;
     refused(w, SR_E_CRYPTO, "SECRET_UNREADABLE");
@@ -289,7 +289,7 @@ static void each_order_must_be_its_owners(void **state) {
     struct poco_sign *signs[] = {&w->app_order.sign, &w->dataset_order.sign,
                                  &w->request_order.sign};
     bool *presigned[] = {&w->pre_app, &w->pre_dataset, &w->pre_request};
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     buf_init(&body, VAULT_BODY_MAX);
     for (size_t i = 0; i < SR_ARRAY_LEN(signs); i++) {
         signs[i]->n = 0;
@@ -308,7 +308,7 @@ static void a_request_that_differs_is_another_deal(void **state) {
 
 static void a_restriction_binds_unless_the_chain_has_judged_it(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf body;
+    cleanup_buf struct buf body = {0};
     buf_init(&body, VAULT_BODY_MAX);
     w->dataset_order.dataset.apprestrict.b[0] ^= 1; /* for another app, or a group */
     world_deal(w);
@@ -371,7 +371,7 @@ static void a_result_key_that_is_asked_for_must_be_there(void **state) {
 
 static void documents_cut_anywhere_are_refused(void **state) {
     struct world *w = *state;
-    cleanup_buf struct buf request, facts, rq, body;
+    cleanup_buf struct buf request = {0}, facts = {0}, rq = {0}, body = {0};
     struct sr_err e = {0};
     buf_init(&request, 65536), buf_init(&facts, 1 << 20), buf_init(&rq, VAULT_BODY_MAX);
     buf_init(&body, VAULT_BODY_MAX);

@@ -143,7 +143,7 @@ sr_status world_store(struct world *w, secret_kind kind, const struct addr *targ
     struct hash h = wire_secret_challenge(kind, target, slice_str(name), secret);
     struct sr_signature sig;
     struct vault_secret_seal_rep rep;
-    cleanup_buf struct buf rq, rp;
+    cleanup_buf struct buf rq = {0}, rp = {0};
     buf_init(&rq, VAULT_BODY_MAX), buf_init(&rp, VAULT_BODY_MAX);
     h = eth_message_hash(&h);
     OK(secp_sign(&signer->key, &h, &sig, NULL));
@@ -235,7 +235,7 @@ void world_facts(const struct world *w, struct buf *b) {
     jw_key(&j, "secrets");
     jw_arr(&j);
     for (size_t i = 0; i < w->n_secrets; i++) {
-        cleanup_buf struct buf b64;
+        cleanup_buf struct buf b64 = {0};
         buf_init(&b64, 32768);
         base64_encode(&b64, buf_slice(&w->secret[i].stored));
         jw_obj(&j);
@@ -251,7 +251,7 @@ void world_facts(const struct world *w, struct buf *b) {
 }
 
 sr_status world_ask(struct world *w, struct buf *ret_body, struct sr_err *err) {
-    cleanup_buf struct buf request, facts, rq;
+    cleanup_buf struct buf request = {0}, facts = {0}, rq = {0};
     buf_init(&request, 65536), buf_init(&facts, 1 << 20), buf_init(&rq, VAULT_BODY_MAX);
     world_request(w, &request);
     world_facts(w, &facts);
