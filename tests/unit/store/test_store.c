@@ -207,7 +207,28 @@ static sr_status form(const char *query, const char *body, struct http_answer *a
     "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" name "\"\r\n\r\n" data     \
     "\r\n"
 
-/* CIDs computed with the reference importer's rules: see test_read.c for the folder's form. */
+/* The last line's CID was made by the reference importer from the same files. */
+static sr_status known_folder_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    cleanup_answer struct http_answer a = {0};
+    SR_TRY(form("?wrap-with-directory=true",
+                FILE_PART("d%2Fb%2Fc.txt", "sea") FILE_PART("d%2Fa.txt", "hello") "--B--\r\n", &a,
+                err));
+    assert_non_null(strstr(buf_cstr(&a.body),
+                           "{\"Name\":\"d/b\","
+                           "\"Hash\":\"QmSVDRFSHbhoW641xyZovExtJe2a5wpjkUtaHdtBf5D5kj\","
+                           "\"Size\":\"62\"}\n"));
+    assert_non_null(strstr(buf_cstr(&a.body),
+                           "{\"Name\":\"\","
+                           "\"Hash\":\"Qmde4tR5gpvJDgHAtE995o2ZfCGm6JJjn22QuexPtBfKPY\","
+                           "\"Size\":\"217\"}\n"));
+    return SR_OK;
+}
+static void folders_have_the_cids_of_the_reference_importer(void **state) {
+    (void)state;
+    in_fiber(known_folder_story);
+}
+
 static sr_status folders_story(void *arg, struct sr_err *err) {
     (void)arg;
     cleanup_answer struct http_answer a = {0}, b = {0}, c = {0}, d = {0};
@@ -521,6 +542,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_recorded_exchange_is_answered_as_recorded, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(ranges_and_tags_follow_the_standard, setup, teardown),
+        cmocka_unit_test_setup_teardown(folders_have_the_cids_of_the_reference_importer, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(folders_are_kept_and_walked, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_requests_get_an_error_that_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_client_that_goes_away_leaves_nothing, setup, teardown),
