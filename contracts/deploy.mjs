@@ -76,6 +76,8 @@ try {
       datasetRegistry: all.datasetRegistry.target,
       workerpoolRegistry: all.workerpoolRegistry.target,
       dataProtector: all.dataProtector.target,
+      sharing: all.sharing.target,
+      appWhitelistRegistry: all.appWhitelistRegistry.target,
     },
     workerpool: { address: poolAddress, owner: byName.operator.address },
     accounts: accounts.map(({ name, signer }) => ({

@@ -203,5 +203,15 @@ export async function deployAll(folder, signer, { sent = () => {}, baseURI = "ht
   );
   for (const [name, time] of CATEGORIES) await call(hub, "createCategory", name, '""', time);
   const dataProtector = await deploy("DataProtector", "DataProtector", [datasetRegistry.target]);
-  return { hub, rlc, appRegistry, datasetRegistry, workerpoolRegistry, dataProtector };
+  const appWhitelistRegistry = await deploy("AddOnlyAppWhitelist", "AddOnlyAppWhitelistRegistry");
+  await call(appWhitelistRegistry, "initialize");
+  const sharing = await deploy("DataProtectorSharing", "DataProtectorSharing", [
+    hub.target,
+    datasetRegistry.target,
+    appWhitelistRegistry.target,
+  ]);
+  await call(sharing, "initialize", signer.address);
+  return {
+    hub, rlc, appRegistry, datasetRegistry, workerpoolRegistry, dataProtector, appWhitelistRegistry, sharing,
+  };
 }

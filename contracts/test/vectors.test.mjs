@@ -314,3 +314,24 @@ test("every function, event and error of the token mode interface is there", asy
     for (const v of views) assert.ok(theirs.includes(v), `${kind}: ${v} is not in the official ABI`);
   }
 });
+
+test("the sharing contracts have the interface that clients know", () => {
+  const list = vectors("../dataprotector/abi.json");
+  const iface = (file, name) => w.contract(file, name, ZERO).interface;
+  const ours = {
+    DataProtector: iface("DataProtector", "DataProtector"),
+    DataProtectorSharing: iface("DataProtectorSharing", "DataProtectorSharing"),
+    AddOnlyAppWhitelistRegistry: iface("AddOnlyAppWhitelist", "AddOnlyAppWhitelistRegistry"),
+    AddOnlyAppWhitelist: iface("AddOnlyAppWhitelist", "AddOnlyAppWhitelist"),
+    ERC734: iface("Whitelist", "Whitelist"),
+  };
+  for (const [name, { functions, events = [] }] of Object.entries(list)) {
+    for (const f of functions) {
+      const mine = ours[name].getFunction(f.selector);
+      assert.ok(mine, `${name} ${f.signature}`);
+      const outputs = f.outputs.map((o) => o.replace(/ \w+$/, ""));
+      assert.deepEqual(mine.outputs.map((o) => o.format("sighash")), outputs, `${name} ${f.signature}`);
+    }
+    for (const e of events) assert.ok(ours[name].getEvent(e.topic0), `${name} ${e.signature}`);
+  }
+});
