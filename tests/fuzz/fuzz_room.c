@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a room reads from outside: the first byte picks the message, the envelope's JSON, or the
+ * command line. */
+#include "room/task.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+    if (n == 0) return 0;
+    struct slice s = slice_of(data + 1, n - 1);
+    union {
+        struct door_begin begin;
+        struct door_binding binding;
+        struct door_envelope envelope;
+        struct door_input input;
+        struct door_done done;
+        struct door_failed failed;
+    } u;
+    struct task t;
+    struct words w = {0};
+    sr_status st;
+    switch (data[0]) {
+    case 'b': (void)!door_begin_read(s, &u.begin); break;
+    case 'i': (void)!door_binding_read(s, &u.binding); break;
+    case 'e': (void)!door_envelope_read(s, &u.envelope); break;
+    case 'n': (void)!door_input_read(s, &u.input); break;
+    case 'd': (void)!door_done_read(s, &u.done); break;
+    case 'f': (void)!door_failed_read(s, &u.failed); break;
+    case 'a':
+        st = args_split(s, &w, NULL);
+        words_done(&w);
+        return st == SR_OK ? 0 : 0;
+    default:
+        if (task_parse(s, &t, NULL) != SR_OK) break;
+        if (app_environment(&t, NULL, &w, NULL) != SR_OK) break;
+        words_done(&w);
+        task_done(&t);
+    }
+    return 0;
+}
