@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants those four first */
+#include "worker/worker_int.h"
+#include <cmocka.h>
+#include <stdio.h>
+
+#define H64   "0x1111111111111111111111111111111111111111111111111111111111111111"
+#define A40   "0x2222222222222222222222222222222222222222"
+#define SIG   "0x" SIG13 SIG13 SIG13 SIG13 SIG13
+#define SIG13 "33333333333333333333333333"
+static const char good[] =
+    "{\"type\":\"assign\",\"task\":\"" H64 "\",\"deal\":\"" H64 "\",\"index\":2,\"matchTx\":\"" H64
+    "\",\"assignment\":{\"task\":\"" H64 "\",\"worker\":\"" A40 "\",\"nonce\":\"" H64
+    "\",\"expires\":9,\"signature\":\"" SIG "\"},\"app\":{\"address\":\"" A40
+    "\",\"multiaddr\":\"/ipfs/x\",\"checksum\":\"" H64 "\"},\"datasets\":[{\"address\":\"" A40
+    "\",\"multiaddr\":\"/ipfs/y\",\"checksum\":\"" H64
+    "\"}],\"inputFiles\":[\"http://"
+    "z\"],\"seconds\":300,\"contributionDeadline\":77,\"initialized\":false,\"callback\":\"" A40
+    "\",\"resultStorage\":\"ipfs\"}";
+
+static sr_status read_text(const char *text, struct job **ret) {
+    static struct worker w;
+    struct json *doc = NULL;
+    sr_status st = json_parse(slice_str(text), &doc, NULL);
+    if (st != SR_OK) return st;
+    struct job *j = job_new(&w);
+    assert_non_null(j);
+    st = msg_assign_read(json_root(doc), j, NULL);
+    json_free(doc);
+    if (st == SR_OK)
+        *ret = j;
+    else
+        job_free(j);
+    return st;
+}
+
+static void an_assignment_reads(void **state) {
+    (void)state;
+    struct job *j = NULL;
+    assert_int_equal(read_text(good, &j), SR_OK);
+    assert_int_equal(j->index, 2);
+    assert_string_equal(j->app_multiaddr, "/ipfs/x");
+    assert_int_equal(j->n_datasets, 1);
+    assert_string_equal(j->datasets[0].url, "/ipfs/y");
+    assert_int_equal(j->n_files, 1);
+    assert_int_equal(j->seconds, 300);
+    assert_true(j->has_callback);
+    assert_false(j->initialized);
+    job_free(j);
+}
+
+static void an_assignment_with_a_faulty_field_is_refused(void **state) {
+    (void)state;
+    static const char *const changes[][2] = {
+        {"\"index\":2", "\"index\":-2"},
+        {"\"seconds\":300", "\"seconds\":0"},
+        {"\"seconds\":300", "\"seconds\":\"x\""},
+        {"\"initialized\":false", "\"initialized\":0"},
+        {"\"matchTx\":\"0x1", "\"matchTx\":\"0x"},
+        {"\"expires\":9", "\"expires\":true"},
+        {"\"signature\":\"0x3", "\"signature\":\"0x"},
+        {"\"multiaddr\":\"/ipfs/x\"", "\"multiaddr\":\"\""},
+        {"\"multiaddr\":\"/ipfs/y\"", "\"multiaddr\":5"},
+        {"[\"http://z\"]", "[\"\"]"},
+        {"[\"http://z\"]", "{}"},
+        {"\"datasets\":[", "\"datasets\":[{},"},
+        {"\"callback\":\"0x2", "\"callback\":\"0x"},
+        {"{\"task\":\"0x1", "{\"task\":\"0x2"},
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(changes); i++) {
+        char text[sizeof good + 64];
+        struct job *j = NULL;
+        const char *at = strstr(good, changes[i][0]);
+        assert_non_null(at);
+        (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - good), good, changes[i][1],
+                       at + strlen(changes[i][0]));
+        if (read_text(text, &j) == SR_OK) fail_msg("case %zu: %s", i, changes[i][1]);
+    }
+}
+
+static void an_assignment_cut_anywhere_is_refused(void **state) {
+    (void)state;
+    char text[sizeof good];
+    for (size_t cut = 0; cut + 1 < sizeof good; cut++) {
+        struct job *j = NULL;
+        memcpy(text, good, cut);
+        text[cut] = 0;
+        assert_int_not_equal(read_text(text, &j), SR_OK);
+    }
+}
+
+static void a_failure_says_cause_blame_and_what_to_do(void **state) {
+    (void)state;
+    struct job *j = NULL;
+    struct buf b;
+    struct json *doc = NULL;
+    struct slice text;
+    struct sr_err e = {.code = SR_E_TASK};
+    assert_int_equal(read_text(good, &j), SR_OK);
+    (void)snprintf(e.what, sizeof e.what, "it \"failed\"");
+    (void)snprintf(e.hint, sizeof e.hint, "look there");
+    assert_int_equal(job_fail(j, "APP_COMPUTE_FAILED", BLAME_APP, SR_E_TASK), SR_E_TASK);
+    assert_int_equal(job_fail(j, "SOMETHING_LATER", BLAME_HOST, SR_E_TASK),
+                     SR_E_TASK); /* the first stays */
+    buf_put(&j->tail_err, "\xff\x00bytes", 7);
+    buf_init(&b, 1u << 20);
+    msg_failed(&b, j, &e);
+    assert_int_equal(b.bad, SR_OK);
+    assert_int_equal(json_parse(buf_slice(&b), &doc, NULL), SR_OK);
+    assert_true(json_str(json_get(json_root(doc), "cause"), &text) &&
+                slice_is(text, "APP_COMPUTE_FAILED"));
+    assert_true(json_str(json_get(json_root(doc), "blame"), &text) && slice_is(text, "app"));
+    assert_true(json_str(json_get(json_root(doc), "message"), &text) &&
+                slice_is(text, "it \"failed\"; look there"));
+    assert_null(json_get(json_root(doc), "exitCode"));
+    json_free(doc);
+    buf_done(&b);
+    job_free(j);
+}
+
+int main(void) {
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(an_assignment_reads),
+        cmocka_unit_test(an_assignment_with_a_faulty_field_is_refused),
+        cmocka_unit_test(an_assignment_cut_anywhere_is_refused),
+        cmocka_unit_test(a_failure_says_cause_blame_and_what_to_do),
+    };
+    return cmocka_run_group_tests_name("worker/message", t, NULL, NULL);
+}
