@@ -164,7 +164,7 @@ static sr_status ev_finalize(struct sched *s, const struct hash *task, const str
                   " THEN $4 ELSE 0 END, rev = rev + 1, updated_ms = $5"
                   " WHERE id = $1 AND on_chain <> 3",
                   DB_ARGS(db_hash(task), db_u64(l->block), db_i64(TS_COMPLETED),
-                          db_u64(now_ms() + SCHED_ORPHAN_MS), db_u64(now_ms())),
+                          db_u64(now_ms() + s->times.orphan), db_u64(now_ms())),
                   err));
     if (db_changed(s->db) == 0) return SR_OK;
     SR_TRY(outbox_drop(s, task, err));
@@ -389,8 +389,8 @@ static sr_status undo_ends(struct sched *s, uint64_t keep, struct after *a, stru
     SR_TRY(db_run(s->db,
                   "UPDATE task SET status = $2, stage = 'settling', orphan_ms = $3, settle_ms = $4"
                   " WHERE end_block > $1 AND status = $5 AND vanished = 0",
-                  DB_ARGS(db_u64(keep), db_i64(TS_RUNNING), db_u64(now_ms() + SCHED_RESETTLE_MS),
-                          db_u64(now_ms() + SCHED_SETTLE_MS), db_i64(TS_COMPLETED)),
+                  DB_ARGS(db_u64(keep), db_i64(TS_RUNNING), db_u64(now_ms() + s->times.resettle),
+                          db_u64(now_ms() + s->times.settle), db_i64(TS_COMPLETED)),
                   err));
     SR_TRY(db_run(s->db,
                   "UPDATE task SET on_chain = 1, end_block = NULL, rev = rev + 1"
@@ -520,7 +520,28 @@ static sr_status slow_settlers(struct sched *s, struct sr_err *err) {
     return SR_OK;
 }
 
+/* Where no block comes (an idle chain, after our start or after blocks were taken back), no step
+ * says that we are at the head: ask. */
+static sr_status look_at_head(struct sched *s, struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    struct eth_mark last = {0};
+    struct eth_block head;
+    SR_TRY(db_select(s->db, "SELECT number, hash FROM mark ORDER BY number DESC LIMIT 1",
+                     DB_NO_ARGS, &r, err));
+    bool any = db_next(r);
+    if (any) last = (struct eth_mark){db_col_u64(r, 0), db_col_hash(r, 1)};
+    SR_TRY(db_end(sr_take_ptr(r), err));
+    if (!any || eth_get_block(s->rpc, (struct eth_at){0}, &head, NULL) != SR_OK) return SR_OK;
+    if (head.number != last.number || !hash_eq(&head.hash, &last.hash)) return SR_OK;
+    s->chain_time = head.time;
+    s->chain_block = head.number;
+    s->caught_up = true;
+    sched_kick_dispatch(s);
+    return SR_OK;
+}
+
 sr_status chain_tick(struct sched *s, struct sr_err *err) {
+    if (!s->caught_up && s->follower) SR_TRY(look_at_head(s, err));
     SR_TRY(orphans(s, err));
     SR_TRY(slow_settlers(s, err));
     if (s->caught_up) SR_TRY(chain_deadlines(s, sched_time(s), err));
@@ -551,6 +572,33 @@ static sr_status outbox_later(struct sched *s, const char *kind, const struct ha
                   DB_ARGS(db_str(kind), db_hash(task), db_u64(now_ms() + ms)), err);
 }
 
+/* Waits for the receipt, so that a stuck one is replaced; what it did comes as an event. */
+struct settling {
+    struct sched *s;
+    struct hash tx;
+};
+static void settle_fiber(void *arg) {
+    struct settling *w = arg;
+    struct sr_err e = {0};
+    sr_status st = eth_sender_wait(w->s->sender, &w->tx, OUTBOX_AGAIN_MS, NULL, &e);
+    if (st != SR_OK && st != SR_E_CANCELLED) log_err(LOG_WARN, "transaction_failed", &e);
+    free(w);
+}
+
+/* The intent's name: one that has reverted although it is wanted is tried under another. */
+static sr_status name_intent(struct sched *s, const char *what, const struct hash *id,
+                             char intent[SENDER_INTENT_MAX], struct sr_err *err) {
+    for (unsigned i = 0; i < SCHED_INTENT_TRIES; i++) {
+        eth_intent_state state;
+        struct hash tx;
+        (void)snprintf(intent, SENDER_INTENT_MAX, "%s:%s:%u", what, hash_text(id).s, i);
+        sr_status st = eth_sender_intent(s->sender, intent, &state, &tx, NULL);
+        if (st == SR_E_NOTFOUND || (st == SR_OK && state != ETH_INTENT_REVERTED)) return SR_OK;
+    }
+    return sr_fail(err, SR_E_REFUSED, "%s of task %s reverted %d times", what, hash_text(id).s,
+                   SCHED_INTENT_TRIES);
+}
+
 /* One row: reads the chain again, sends what is still wanted. */
 static sr_status pump_row(struct sched *s, const char *kind, const struct hash *id,
                           struct sr_err *err) {
@@ -561,22 +609,29 @@ static sr_status pump_row(struct sched *s, const char *kind, const struct hash *
     SR_TRY(st);
     cleanup_task struct poco_task on = {0};
     SR_TRY(poco_view_task(&s->poco, id, (struct eth_at){0}, &on, err));
-    bool wanted = claim ? on.status == POCO_TASK_UNSET || on.status == POCO_TASK_ACTIVE ||
-                              on.status == POCO_TASK_REVEALING
-                        : on.status == POCO_TASK_UNSET;
+    bool unset = on.status == POCO_TASK_UNSET;
+    bool wanted =
+        unset || (claim && (on.status == POCO_TASK_ACTIVE || on.status == POCO_TASK_REVEALING));
     if (!wanted) return outbox_later(s, kind, id, OUTBOX_AGAIN_MS, err); /* the event is coming */
     cleanup_buf struct buf data;
     buf_init(&data, 4096);
-    SR_TRY(build(&t, claim, on.status != POCO_TASK_UNSET, &data, err));
+    SR_TRY(build(&t, claim, !unset, &data, err));
     char intent[SENDER_INTENT_MAX];
-    const char *what = claim && on.status == POCO_TASK_UNSET ? "initialize-and-claim"
-                       : claim                               ? "claim"
-                                                             : "initialize";
-    (void)snprintf(intent, sizeof intent, "%s:%s", what, hash_text(id).s);
+    const char *what = claim && unset ? "initialize-and-claim" : claim ? "claim" : "initialize";
+    SR_TRY(name_intent(s, what, id, intent, err));
     struct eth_want want = {.intent = intent, .to = s->cfg.hub, .data = buf_slice(&data)};
-    struct hash tx;
-    SR_TRY(eth_sender_submit(s->sender, &want, &tx, err));
-    log_info("sent", "what=%s task=%s tx=%s", what, hash_text(id).s, hash_text(&tx).s);
+    struct settling *w = sr_calloc_n(1, sizeof *w);
+    if (!w) return sr_fail(err, SR_E_NOMEM, "no memory for a transaction");
+    w->s = s;
+    st = eth_sender_submit(s->sender, &want, &w->tx, err);
+    if (st == SR_OK) {
+        log_info("sent", "what=%s task=%s tx=%s", what, hash_text(id).s, hash_text(&w->tx).s);
+        st = fiber_start(settle_fiber, w, err);
+    }
+    if (st != SR_OK) {
+        free(w);
+        return st;
+    }
     return outbox_later(s, kind, id, OUTBOX_AGAIN_MS, err);
 }
 
@@ -631,7 +686,7 @@ void chain_pump_fiber(void *sched) {
 
 void chain_tick_fiber(void *sched) {
     struct sched *s = sched;
-    while (fiber_sleep(SCHED_TICK_MS, NULL) == SR_OK) {
+    while (fiber_sleep(s->times.tick, NULL) == SR_OK) {
         struct sr_err e = {0};
         if (chain_tick(s, &e) != SR_OK) log_err(LOG_ERROR, "tick_failed", &e);
     }
@@ -671,6 +726,7 @@ static sr_status follow_once(struct sched *s, struct sr_err *err) {
                                            .n_addrs = 1,
                                            .topics0 = topics,
                                            .n_topics0 = SR_ARRAY_LEN(topics)},
+                                .poll_ms = s->times.poll,
                                 .arg = s,
                                 .on_step = chain_on_step,
                                 .on_rollback = chain_on_rollback};

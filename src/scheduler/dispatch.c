@@ -172,7 +172,7 @@ static struct pool_worker *choose(struct sched *s, const struct hash *task, uint
         if (!tried && load < best_load) {
             best = w;
             best_load = load;
-        } else if (tried && load < again_load && ended + SCHED_SAME_WORKER_MS <= now_ms()) {
+        } else if (tried && load < again_load && ended + s->times.same_worker <= now_ms()) {
             again = w;
             again_load = load;
         }

@@ -13,7 +13,6 @@
 #define ORDER_VOLUME    1000000u
 #define ORDER_LOW       (ORDER_VOLUME / 10) /* then a new one is made */
 #define ORDER_CATEGORY  0u
-#define ORDER_CHECK_MS  60000
 #define ORDER_RETRY_MIN 250
 #define ORDER_RETRY_MAX 10000
 #define ORDER_JSON_MAX  8192
@@ -209,7 +208,7 @@ void orders_fiber(void *sched) {
             fcond_wake(&s->first_order);
             retry = ORDER_RETRY_MIN;
             if (s->want_orders) continue;
-            st = fcond_wait(&s->orders, ORDER_CHECK_MS, NULL);
+            st = fcond_wait(&s->orders, s->times.order_check, NULL);
             if (st == SR_E_CANCELLED) return;
         } else {
             if (retry > ORDER_RETRY_MIN * 4) log_err(LOG_WARN, "order_later", &e);

@@ -24,11 +24,7 @@
 #define SCHED_DEAL_TASKS_MAX 10000   /* tasks taken of one deal */
 #define SCHED_HOST_TRIES     3       /* attempts that ended by the host's fault */
 #define SCHED_LOST_TRIES     10      /* attempts lost with their worker's connection */
-#define SCHED_ORPHAN_MS      10000   /* a worker may come back for its tasks so long */
-#define SCHED_SAME_WORKER_MS 3000    /* before the same worker is tried again, when alone */
-#define SCHED_SETTLE_MS      5000    /* then the scheduler initialises the task itself */
-#define SCHED_RESETTLE_MS    20000   /* a finalisation taken back by the chain may return so long */
-#define SCHED_CONFIRM_MS     60000   /* a worker said done: the chain's event is awaited so long */
+#define SCHED_INTENT_TRIES   8       /* reverted transactions of one intent */
 #define SCHED_MARGIN_S       5       /* no start so shortly before the contribution deadline */
 #define SCHED_TICK_MS        500
 #define SCHED_CAUSE_MAX      64
@@ -61,6 +57,22 @@ struct assigning {
     struct assigning *next;
 };
 
+/* Patience, in milliseconds; tests have less of it. */
+struct sched_times {
+    uint64_t orphan;      /* a worker may come back for its tasks so long */
+    uint64_t same_worker; /* before the same worker is tried again, when alone */
+    uint64_t settle;      /* then the scheduler initialises a settling task itself */
+    uint64_t resettle;    /* a finalisation taken back by the chain may return so long */
+    uint64_t confirm;     /* a worker said done: the chain's event is awaited so long */
+    uint64_t tick, order_check;
+    uint64_t poll; /* of the chain without a subscription; 0: the follower's own */
+};
+#define SCHED_TIMES                                                                                \
+    (struct sched_times) {                                                                         \
+        .orphan = 10000, .same_worker = 3000, .settle = 5000, .resettle = 20000, .confirm = 60000, \
+        .tick = SCHED_TICK_MS, .order_check = 60000                                                \
+    }
+
 struct sched_config {
     const char *dir, *rpc, *ws, *vault, *market, *sms, *store;
     uint64_t chain_id;
@@ -72,6 +84,7 @@ struct sched_config {
 
 struct sched {
     struct sched_config cfg;
+    struct sched_times times;
     struct db *db;
     struct eth_rpc *rpc;
     struct poco poco;
@@ -253,4 +266,6 @@ SR_CHECK sr_status events_pool(struct http_req *rq, void *sched, struct sr_err *
 extern const struct http_route sched_routes[];
 extern const size_t sched_n_routes;
 SR_CHECK sr_status sched_open_db(struct sched *s, struct sr_err *err);
-void sched_boot_fiber(void *sched); /* waits for chain and vault, then starts the others */
+/* Waits for chain and vault, starts the duties, waits a little for the first order. */
+SR_CHECK sr_status sched_boot(struct sched *s, struct sr_err *err);
+void sched_free(struct sched *s); /* after net_done; accepts NULL */

@@ -125,7 +125,7 @@ static sr_status open_sender(struct sched *s, struct sr_err *err) {
     return eth_sender_resume(s->sender, err);
 }
 
-static sr_status boot(struct sched *s, struct sr_err *err) {
+sr_status sched_boot(struct sched *s, struct sr_err *err) {
     static void (*const duties[])(void *) = {chain_follow_fiber, chain_pump_fiber, chain_tick_fiber,
                                              dispatch_fiber, orders_fiber};
     for (bool said = false;;) {
@@ -156,10 +156,10 @@ struct start {
     struct http_server *server;
 };
 
-void sched_boot_fiber(void *arg) {
+static void boot_fiber(void *arg) {
     struct start *st = arg;
     struct sr_err e = {0};
-    sr_status rc = boot(st->s, &e);
+    sr_status rc = sched_boot(st->s, &e);
     if (rc == SR_OK) {
         role_ready(st->rf, http_server_port(st->server));
     } else if (rc != SR_E_CANCELLED) {
@@ -180,8 +180,8 @@ static sr_status start(int argc, char **argv, struct sched *s, struct role_flags
     return http_serve(&o, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
 }
 
-static void end(struct sched *s, struct http_server *server) {
-    http_server_close(server);
+void sched_free(struct sched *s) {
+    if (!s) return;
     eth_sender_free(s->sender);
     vault_client_free(s->vault);
     eth_rpc_free(s->rpc);
@@ -197,16 +197,19 @@ int scheduler_main(int argc, char **argv) {
     struct sr_err e = {0};
     struct sched *s = sr_calloc_n(1, sizeof *s);
     if (!s) return 5;
+    s->times = SCHED_TIMES;
     sr_status st = start(argc, argv, s, &rf, &server, &e);
     struct start boot_arg = {.s = s, .rf = &rf, .server = server};
-    if (st == SR_OK) st = fiber_start(sched_boot_fiber, &boot_arg, &e);
+    if (st == SR_OK) st = fiber_start(boot_fiber, &boot_arg, &e);
     if (st != SR_OK) {
         int rc = role_fail(&rf, &e);
-        end(s, server);
+        http_server_close(server);
+        sched_free(s);
         return rc;
     }
     int rc = role_run(&rf);
     if (s->fatal.code != SR_OK) rc = role_fail(&rf, &s->fatal);
-    end(s, server);
+    http_server_close(server);
+    sched_free(s);
     return rc;
 }

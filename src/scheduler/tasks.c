@@ -44,7 +44,7 @@ sr_status tasks_open(struct sched *s, const char *path, struct sr_err *err) {
     SR_TRY(db_migrate(s->db, schema, SR_ARRAY_LEN(schema), err));
     /* Whoever held a task when we died may come back for it. */
     return db_run(s->db, "UPDATE task SET orphan_ms = $1 WHERE active = 1 AND orphan_ms = 0",
-                  DB_ARGS(db_u64(now_ms() + SCHED_ORPHAN_MS)), err);
+                  DB_ARGS(db_u64(now_ms() + s->times.orphan)), err);
 }
 
 void task_changed(struct sched *s, const struct hash *id) {
@@ -349,7 +349,7 @@ sr_status task_staged(struct sched *s, const struct hash *id, const char *stage,
                       "UPDATE task SET status = $2, stage = $3, settle_ms = $4, rev = rev + 1,"
                       " updated_ms = $5 WHERE id = $1 AND status < $6",
                       DB_ARGS(db_hash(id), db_i64(attested ? TS_ASSIGNED : TS_RUNNING),
-                              db_str(stage), db_u64(settling ? now_ms() + SCHED_SETTLE_MS : 0),
+                              db_str(stage), db_u64(settling ? now_ms() + s->times.settle : 0),
                               db_u64(now_ms()), db_i64(TS_COMPLETED)),
                       err));
     }

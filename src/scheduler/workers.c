@@ -390,7 +390,7 @@ static void delist(struct pool_worker *w) {
     struct sr_err e = {0};
     if (db_run(s->db,
                "UPDATE task SET orphan_ms = $2 WHERE active = 1 AND worker = $1 AND orphan_ms = 0",
-               DB_ARGS(db_addr(&w->addr), db_u64(now_ms() + SCHED_ORPHAN_MS)), &e) != SR_OK)
+               DB_ARGS(db_addr(&w->addr), db_u64(now_ms() + s->times.orphan)), &e) != SR_OK)
         log_err(LOG_ERROR, "row_failed", &e);
 }
 
