@@ -14,6 +14,7 @@ struct role {
     int (*main)(int argc, char **argv);
 };
 static const struct role roles[] = {
+    {"miner", miner_main},
 #ifdef HAVE_STORE
     {"store", store_main},
 #endif

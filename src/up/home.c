@@ -4,7 +4,9 @@
 #include "tee/tee.h"
 #include "up/up_int.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAX (256u << 20) /* a chain's state */
@@ -25,6 +27,7 @@ sr_status home_paths(const char *dir, struct up_home *ret, struct sr_err *err) {
     ret->logs = up_path(dir, "logs");
     ret->chain = up_path(dir, "chain");
     ret->state = up_path(dir, "chain/state.json");
+    ret->left = up_path(dir, "chain/state-left.json");
     ret->info = up_path(dir, "chain/chain.json");
     ret->network = up_path(dir, "network.json");
     ret->status = up_path(dir, "run/status.json");
@@ -144,6 +147,48 @@ static sr_status make_chain(struct up_home *h, const struct up_tools *t, struct 
     sr_status st = json_parse(buf_slice(&b), &h->chain_doc, err);
     if (st != SR_OK) sr_err_prefix(err, "'%s'", h->info);
     return st;
+}
+
+/* Is this a whole JSON object? anvil writes in place, and may have been killed doing so. */
+static bool is_whole(struct slice s) {
+    size_t depth = 0;
+    bool text = false;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = s.p[i];
+        if (text) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                text = false;
+        } else if (c == '"') {
+            text = true;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            if (depth-- == 0) return false;
+            if (depth == 0) return slice_trim(slice_of(s.p + i + 1, s.n - i - 1)).n == 0;
+        }
+    }
+    return false;
+}
+
+sr_status home_settle_chain(const struct up_home *h, struct sr_err *err) {
+    struct stat left, kept;
+    if (stat(h->left, &left) != 0) return SR_OK;
+    bool newer =
+        stat(h->state, &kept) != 0 || left.st_mtim.tv_sec > kept.st_mtim.tv_sec ||
+        (left.st_mtim.tv_sec == kept.st_mtim.tv_sec && left.st_mtim.tv_nsec > kept.st_mtim.tv_nsec);
+    cleanup_buf struct buf b;
+    buf_init(&b, FILE_MAX);
+    if (newer) {
+        SR_TRY(fs_read(h->left, &b, err));
+        newer = is_whole(buf_slice(&b));
+        if (!newer) log_warn("chain_state_cut", "bytes=%zu kept=%s", b.n, "the one before");
+    }
+    if (newer)
+        return rename(h->left, h->state) == 0 ? SR_OK
+                                              : sr_fail(err, SR_E_SYS, "rename '%s'", h->left);
+    return unlink(h->left) == 0 ? SR_OK : sr_fail(err, SR_E_SYS, "remove '%s'", h->left);
 }
 
 /* The measurement of the room: the vault releases secrets to this executable only. */

@@ -83,9 +83,16 @@ static void add_chain(struct plan *p) {
     pair(c, "--chain-id", p->chain_id);
     pair(c, "--accounts", "0"); /* funded in the saved state; no keys in its output */
     pair(c, "--hardfork", "prague");
-    pair(c, "--block-time", "0.2");
-    pair(c, "--state", h->state);
-    pair(c, "--state-interval", "3");
+    child_arg(c, "--no-mining"); /* the miner does, when there is something to mine */
+    pair(c, "--load-state", h->state);
+    pair(c, "--dump-state", h->left); /* at its end */
+}
+
+static void add_miner(struct plan *p) {
+    struct child *c = add_role(p, "miner", "miner", NULL, "chain", -1);
+    pair(c, "--rpc", p->rpc);
+    pair(c, "--ws", p->ws);
+    pair(c, "--state", p->n->home.state);
 }
 
 static void add_vault(struct plan *p, const char *name, const char *role, int listen_fd) {
@@ -173,6 +180,7 @@ void plan_children(struct network *n, const struct up_env *env) {
     (void)json_u64(json_get(doc, "chainId"), &id);
     SR_ASSERT(asprintf(&p.chain_id, "%llu", (unsigned long long)id) >= 0);
     add_chain(&p);
+    add_miner(&p);
     (void)add_role(&p, "store", "store", NULL, NULL, n->sockets.fd[PORT_STORE]);
     add_vault(&p, "vault-sms", "sms", n->sockets.vault_sms);
     add_vault(&p, "vault-scheduler", "scheduler", n->sockets.vault_scheduler);

@@ -91,6 +91,7 @@ static sr_status start_due(struct network *n, struct sr_err *err) {
                    (c->state == CHILD_ENDED && clock_mono_us() >= c->again_us);
         const struct child *needed = due && c->needs ? by_name(n, c->needs) : NULL;
         if (!due || (needed && needed->state != CHILD_READY)) continue;
+        if (c->is_chain) SR_TRY(home_settle_chain(&n->home, err));
         SR_TRY(child_start(c, &n->home, n->control[0], err));
     }
     return SR_OK;
@@ -327,6 +328,8 @@ static void stop_all(struct network *n) {
     signal_all(n, true, SIGTERM); /* the chain last: it has everything the roles did */
     wait_for_end(n, true, UP_CHAIN_STOP_MS);
     signal_all(n, true, SIGKILL);
+    struct sr_err e = {0};
+    if (home_settle_chain(&n->home, &e) != SR_OK) log_err(LOG_WARN, "chain_state_not_taken", &e);
     end_orphans();
     (void)unlink(n->home.status);
 }

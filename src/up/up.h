@@ -16,3 +16,5 @@ struct up_env {
 /* up, down and status: argv[0] is the word. Returns the exit code. */
 int up_main(int argc, char **argv, const struct up_env *env);
 bool up_has(const char *word);
+/* The role that mines and saves the development chain: argv is its flags. */
+int miner_main(int argc, char **argv);

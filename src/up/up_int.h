@@ -37,7 +37,7 @@ void tools_done(struct up_tools *t);
 
 /* The folder of a network. All paths owned. */
 struct up_home {
-    char *dir, *keys, *run, *logs, *chain, *state, *info, *network, *status, *lock;
+    char *dir, *keys, *run, *logs, *chain, *state, *left, *info, *network, *status, *lock;
     int lock_fd;
     struct json *chain_doc; /* chain.json of this network */
     struct addr sms_identity;
@@ -48,6 +48,9 @@ SR_CHECK sr_status home_paths(const char *dir, struct up_home *ret, struct sr_er
 /* Takes the lock, makes what is missing: folders, keys, authority, chain state. */
 SR_CHECK sr_status home_open(struct up_home *h, const struct up_tools *t, struct sr_err *err);
 void home_done(struct up_home *h);
+/* After a chain's end, and before its start: takes the state that anvil left, if it is whole and
+ * the newer one. */
+SR_CHECK sr_status home_settle_chain(const struct up_home *h, struct sr_err *err);
 /* The process that runs this network now, 0 for none. */
 SR_CHECK sr_status home_holder(const struct up_home *h, pid_t *ret_pid, struct sr_err *err);
 /* Owned "dir/name"; never NULL (out of memory ends the program: nothing runs yet). */
