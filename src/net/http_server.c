@@ -177,6 +177,9 @@ struct slice http_method(const struct http_req *rq) {
 struct slice http_path(const struct http_req *rq) {
     return rq->head.path;
 }
+struct slice http_query_raw(const struct http_req *rq) {
+    return rq->head.query;
+}
 
 struct slice http_param(const struct http_req *rq, const char *name) {
     for (size_t i = 0; i < rq->n_params; i++)

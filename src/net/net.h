@@ -121,6 +121,7 @@ struct slice http_method(const struct http_req *rq);
 struct slice http_path(const struct http_req *rq); /* as sent, without the query */
 struct slice http_param(const struct http_req *rq,
                         const char *name); /* a {name} of the pattern, decoded; "*": the rest */
+struct slice http_query_raw(const struct http_req *rq); /* the whole query as sent, without '?' */
 bool http_query(const struct http_req *rq, const char *name,
                 struct slice *ret_v); /* first one, decoded */
 /* The n-th value of a repeated query name; false when there are fewer. */
