@@ -58,7 +58,7 @@ static sr_status read_ask(struct http_req *rq, struct ask *a, struct sr_err *err
         return sr_fail(err, SR_E_MALFORMED, "signature is missing or malformed");
     buf_init(&a->evidence, WIRE_EVIDENCE_MAX);
     if (!json_str(json_get(v, "evidence"), &text) || !base64_decode(text, &a->evidence) ||
-        a->evidence.n == 0)
+        a->evidence.bad != SR_OK || a->evidence.n == 0)
         return sr_fail(err, SR_E_MALFORMED, "evidence is missing, malformed or too long");
     a->evidence_digest = sha256(buf_slice(&a->evidence));
     return SR_OK;
@@ -191,22 +191,23 @@ static sr_status commit_release(struct sms *s, struct ask *a, uint8_t verdict, s
     return SR_OK;
 }
 
-/* Strangers can make us refuse as often as they like; they must not fill the log with it. */
-static bool may_log(struct sms *s, const struct ask *a) {
-    uint64_t now = clock_unix_ms();
-    if (a->known) return true;
-    uint64_t more = (now - s->noise_at_ms) / SMS_NOISE_MS;
+static bool allowed(struct allowance *a, uint64_t burst, uint64_t each_ms) {
+    uint64_t now = clock_unix_ms(), more = now > a->at_ms ? (now - a->at_ms) / each_ms : 0;
     if (more > 0) {
-        s->noise_left =
-            s->noise_left + more < SMS_NOISE_BURST ? s->noise_left + more : SMS_NOISE_BURST;
-        s->noise_at_ms = now;
+        a->left = more < burst - a->left ? a->left + more : burst;
+        a->at_ms = now;
     }
-    if (s->noise_left > 0) {
-        s->noise_left--;
-        return true;
-    }
-    s->noise_lost++;
-    return false;
+    if (a->left == 0) return false;
+    a->left--;
+    return true;
+}
+
+/* Anybody can make us refuse as often as he likes; nobody may fill the log with it. */
+static bool may_log(struct sms *s, const struct ask *a) {
+    bool ok = a->known ? allowed(&s->known, SMS_KNOWN_BURST, SMS_KNOWN_MS)
+                       : allowed(&s->noise, SMS_NOISE_BURST, SMS_NOISE_MS);
+    if (!ok) s->not_logged++;
+    return ok;
 }
 
 static sr_status log_refusal(struct sms *s, const struct ask *a, struct sr_err *err) {
@@ -253,11 +254,9 @@ static sr_status release(struct http_req *rq, struct sms *s, struct ask *a, stru
     struct sr_err e = {0};
     SR_TRY(read_ask(rq, a, err));
     SR_TRY(check_ask(s, a, err));
-    if (was_used(s, a)) { /* the transaction decides; this spares chain and vault */
-        a->known = true;
+    if (was_used(s, a)) /* the transaction decides; this spares chain and vault */
         return refuse(a, 409, "ASSIGNMENT_USED", "the scheduler assigns again", err,
                       "this assignment was used before");
-    }
     const char *code = NULL;
     sr_status st = sms_chain_facts(s->chain, &a->task, &a->match_tx, &a->facts, &code, &e);
     if (st == SR_E_NOTFOUND && code)

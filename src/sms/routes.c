@@ -83,7 +83,7 @@ static sr_status metrics(struct http_req *rq, void *role, struct sr_err *err) {
     }
     jw_ku64(&w, "releaseLogRows", s->log.n);
     jw_khash(&w, "releaseLogHead", &s->log.head);
-    jw_ku64(&w, "refusalsNotLogged", s->noise_lost);
+    jw_ku64(&w, "refusalsNotLogged", s->not_logged);
     jw_end_obj(&w);
     return http_reply_json(rq, 200, &out, err);
 }

@@ -77,9 +77,14 @@ sr_status secret_find(struct db *db, secret_kind kind, const struct addr *target
 sr_status secret_keep(struct db *db, const struct stored_secret *s, bool replace,
                       struct sr_err *err) {
     cleanup_buf struct buf key = {0};
+    uint64_t n = 0;
     struct db_val now = db_u64(clock_unix_ms());
     key_name(s->kind, buf_slice(&s->name), &key);
     SR_TRY(buf_status(&key, err));
+    SR_TRY(db_get_u64(db, "SELECT count(*) FROM secrets WHERE target = $1 AND kind = $2",
+                      DB_ARGS(db_addr(&s->target), db_u64(s->kind)), &n, err));
+    if (n >= SMS_SECRETS_EACH && !replace)
+        return sr_fail(err, SR_E_TOOBIG, "%u secrets are the most for one owner", SMS_SECRETS_EACH);
     const char *sql =
         replace ? "INSERT INTO secrets (kind, target, name, sent_name, signer, blob, created_ms,"
                   " changed_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)"

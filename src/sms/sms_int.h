@@ -6,15 +6,19 @@
 #include "sms/sms.h"
 #include "wire/vault_client.h"
 
-#define SMS_NAME_MAX      256u          /* bytes of a web2 secret's name */
-#define SMS_BODY_MAX      (16u * 1024)  /* of a secret, sealed and in base64 */
-#define SMS_RELEASE_MAX   (256u * 1024) /* of a release request */
-#define SMS_BOTS_MAX      100000u       /* tasks of one deal */
-#define SMS_PAGE_MAX      500u          /* rows of one page of the log */
-#define SMS_LOG_CHECKED   100000u       /* newest rows checked at the start */
-#define SMS_NOISE_BURST   20u           /* refusals of strangers that are logged at once, */
-#define SMS_NOISE_MS      1000u         /* and one more each such time */
-#define SMS_CLOSED_BLOCKS 1000000u      /* how far back a revocation is looked for */
+#define SMS_NAME_MAX     256u          /* bytes of a web2 secret's name */
+#define SMS_BODY_MAX     (16u * 1024)  /* of a secret, sealed and in base64 */
+#define SMS_RELEASE_MAX  (256u * 1024) /* of a release request */
+#define SMS_BOTS_MAX     100000u       /* tasks of one deal */
+#define SMS_PAGE_MAX     500u          /* rows of one page of the log */
+#define SMS_LOG_CHECKED  100000u       /* newest rows checked at the start */
+#define SMS_SECRETS_EACH 1000u         /* secrets of one kind and target */
+/* Refusals that are logged: so many at once, and one more each so many milliseconds. */
+#define SMS_NOISE_BURST   20u /* of strangers */
+#define SMS_NOISE_MS      1000u
+#define SMS_KNOWN_BURST   1000u /* of requests that a pool's owner vouches for */
+#define SMS_KNOWN_MS      50u
+#define SMS_CLOSED_BLOCKS 1000000u /* how far back a revocation is looked for */
 
 #define RESULT_KEY_NAME "iexec-result-encryption-public-key"
 
@@ -135,13 +139,17 @@ void sms_facts_free(struct sms_facts *f); /* accepts NULL */
 /* ---- the role
  * ---------------------------------------------------------------------------------------------- */
 
+struct allowance {
+    uint64_t left, at_ms;
+};
 struct sms {
     struct db *db;
     struct sms_chain *chain;
     struct vault_client *vault;
     struct nonces nonces;
     struct release_log log;
-    uint64_t noise_left, noise_at_ms, noise_lost; /* refusals of strangers */
+    struct allowance noise, known; /* of the log */
+    uint64_t not_logged;
 };
 
 /* The facts as the vault reads them. */

@@ -34,7 +34,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
 }
 
 int sms_main(int argc, char **argv) {
-    struct sms s = {.noise_left = SMS_NOISE_BURST};
+    struct sms s = {.db = NULL};
     struct role_flags rf;
     struct http_server *server = NULL;
     struct sr_err e = {0};

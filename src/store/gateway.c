@@ -4,8 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-sr_status store_send(struct http_req *rq, int fd, uint64_t from, uint64_t to, struct sr_err *err) {
-    if (slice_is(http_method(rq), "HEAD") || from >= to) return SR_OK;
+sr_status store_may_send(const struct store *s, struct sr_err *err) {
+    if (s->sends < SENDS_MAX) return SR_OK;
+    sr_hint(err, "try again in a moment");
+    return sr_fail(err, SR_E_UNAVAILABLE, "%u downloads at once are the most", SENDS_MAX);
+}
+
+static sr_status send_pieces(struct http_req *rq, int fd, uint64_t from, uint64_t to,
+                             struct sr_err *err) {
     cleanup_free uint8_t *p = malloc(to - from < SEND_PIECE ? (size_t)(to - from) : SEND_PIECE);
     if (!p) return sr_fail(err, SR_E_NOMEM, "no memory for an answer");
     while (from < to) {
@@ -15,6 +21,15 @@ sr_status store_send(struct http_req *rq, int fd, uint64_t from, uint64_t to, st
         from += n;
     }
     return SR_OK;
+}
+
+sr_status store_send(struct store *s, struct http_req *rq, int fd, uint64_t from, uint64_t to,
+                     struct sr_err *err) {
+    if (slice_is(http_method(rq), "HEAD") || from >= to) return SR_OK;
+    s->sends++;
+    sr_status st = send_pieces(rq, fd, from, to, err);
+    s->sends--;
+    return st;
 }
 
 typedef enum { RANGE_ALL, RANGE_PART, RANGE_NEVER } range_kind;
@@ -128,8 +143,8 @@ static sr_status send_listing(struct http_req *rq, const struct cid *cid, const 
     return http_reply_json(rq, 200, &out, err);
 }
 
-static sr_status send_file(struct http_req *rq, const char *etag, const struct blob *b,
-                           struct sr_err *err) {
+static sr_status send_file(struct store *s, struct http_req *rq, const char *etag,
+                           const struct blob *b, struct sr_err *err) {
     struct slice range, unless;
     uint64_t from = 0, to = b->size;
     range_kind kind = RANGE_ALL;
@@ -149,10 +164,11 @@ static sr_status send_file(struct http_req *rq, const char *etag, const struct b
                        (unsigned long long)(to - 1), (unsigned long long)b->size);
         http_set_header(rq, "Content-Range", text);
     }
+    SR_TRY(store_may_send(s, err));
     /* One type for all: nothing that strangers stored is run by a browser. */
     SR_TRY(http_reply_start(rq, kind == RANGE_PART ? 206 : 200, "application/octet-stream",
                             to - from, err));
-    SR_TRY(store_send(rq, b->fd, from, to, err));
+    SR_TRY(store_send(s, rq, b->fd, from, to, err));
     return http_reply_end(rq, err);
 }
 
@@ -181,5 +197,5 @@ sr_status store_gateway(struct http_req *rq, void *role, struct sr_err *err) {
         return http_reply(rq, 304, NULL, (struct slice){NULL, 0}, err);
     if (raw) return send_raw(rq, &b, err);
     if (b.dir) return send_listing(rq, &cid, &b, err);
-    return send_file(rq, etag, &b, err);
+    return send_file(s, rq, etag, &b, err);
 }

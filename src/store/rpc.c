@@ -31,8 +31,9 @@ sr_status store_cat(struct http_req *rq, void *role, struct sr_err *err) {
     if (b.dir) return sr_fail(err, SR_E_MALFORMED, "this dag node is a directory");
     if (from > b.size) from = b.size;
     if (n > b.size - from) n = b.size - from;
+    SR_TRY(store_may_send(role, err));
     SR_TRY(http_reply_start(rq, 200, "text/plain", n, err));
-    SR_TRY(store_send(rq, fd, from, from + n, err));
+    SR_TRY(store_send(role, rq, fd, from, from + n, err));
     return http_reply_end(rq, err);
 }
 

@@ -32,7 +32,7 @@ static void key_of(uint8_t seed, struct sr_secret *ret, struct addr *ret_addr) {
 }
 
 static void serve(void) {
-    W.sms = (struct sms){.noise_left = SMS_NOISE_BURST};
+    W.sms = (struct sms){.db = NULL};
     assert_int_equal(sms_db_open(W.dir, &W.sms.db, NULL), SR_OK);
     assert_int_equal(release_log_open(W.sms.db, &W.sms.log, NULL), SR_OK);
     assert_int_equal(nonces_init(&W.sms.nonces, NULL), SR_OK);
@@ -561,6 +561,41 @@ static void of_many_at_once_one_wins(void **state) {
     in_fiber(race_story);
 }
 
+/* How many a second: fibers that each release their own tasks. */
+#define LOAD_FIBERS 16
+#define LOAD_EACH   20
+static size_t load_left;
+static struct fcond load_done;
+static void one_of_load(void *arg) {
+    cleanup_buf struct buf b;
+    buf_init(&b, 1u << 20);
+    for (uint8_t i = 0; i < LOAD_EACH; i++) {
+        struct request r = request_of((uint8_t)(uintptr_t)arg);
+        assert_int_equal(release(&r, &b), 200);
+    }
+    load_left--;
+    fcond_wake(&load_done);
+}
+static sr_status load_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    keep(SECRET_WEB3, F.dataset, "");
+    load_left = LOAD_FIBERS;
+    int64_t t0 = clock_mono_us();
+    for (uintptr_t i = 0; i < LOAD_FIBERS; i++)
+        SR_TRY(fiber_start(one_of_load, (void *)(i + 1), err));
+    while (load_left > 0) SR_TRY(fcond_wait(&load_done, 60000, err));
+    int64_t us = clock_mono_us() - t0;
+    print_message("%d releases: %lld a second (client in the same process)\n",
+                  LOAD_FIBERS * LOAD_EACH, LOAD_FIBERS * LOAD_EACH * 1000000ll / (long long)us);
+    assert_int_equal(rows(), LOAD_FIBERS * LOAD_EACH);
+    struct release_log log;
+    return release_log_open(W.sms.db, &log, err);
+}
+static void many_releases_at_once_keep_the_log_whole(void **state) {
+    (void)state;
+    in_fiber(load_story);
+}
+
 static sr_status noise_story(void *arg, struct sr_err *err) {
     (void)arg;
     (void)err;
@@ -669,6 +704,7 @@ int main(void) {
         T(every_refusal_has_its_code_and_its_row),
         T(a_vault_or_chain_that_is_down_costs_nothing),
         T(of_many_at_once_one_wins),
+        T(many_releases_at_once_keep_the_log_whole),
         T(strangers_cannot_fill_the_log),
         T(the_log_outlives_a_restart_and_shows_every_change),
         cmocka_unit_test(nonces_are_of_one_task_one_process_and_one_minute),

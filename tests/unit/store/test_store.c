@@ -4,6 +4,7 @@
 #include "store/store_int.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -390,6 +391,32 @@ static void quota_and_size_limit_hold(void **state) {
     in_fiber(quota_story);
 }
 
+/* A limit on the size of files fails as a full disk does. */
+static sr_status full_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    cleanup_free uint8_t *p = noise(900000, 3);
+    struct dag_result r;
+    struct sr_err e = {0};
+    struct blobs_stat st;
+    struct rlimit old, small = {400000, 400000};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    sr_status got = ipfs_add_bytes(W.origin, slice_of(p, 900000), &r, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(got, SR_E_UNAVAILABLE);
+    assert_non_null(strstr(e.what, "disk is full"));
+    blobs_count(W.store.blobs, &st);
+    assert_int_equal(st.bytes, 0);
+    return ipfs_add_bytes(W.origin, slice_of(p, 900000), &r, err); /* room again */
+}
+static void a_full_disk_is_told_and_leaves_nothing(void **state) {
+    (void)state;
+    assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    in_fiber(full_story);
+    assert_int_equal(files_in("tmp"), 2);
+}
+
 static sr_status slow_story(void *arg, struct sr_err *err) {
     (void)arg;
     struct stream *s;
@@ -548,6 +575,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bad_requests_get_an_error_that_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_client_that_goes_away_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(quota_and_size_limit_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(an_upload_that_drips_is_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(content_changed_on_disk_is_noticed_by_the_client, setup,
                                         teardown),
