@@ -48,11 +48,11 @@ struct sr_client;
 
 /* What a long call is doing. total is 0 when unknown; done == total ends a step. */
 struct sr_progress {
-    const char *step;  /* static: "encrypt", "upload", "deploy", "secret", "grant", "wait",
-                          "download",  "decrypt" */
+    const char *step;  /* static: "encrypt+upload", "upload", "deploy", "secret", "grant", "check",
+                          "deal", "wait",  "download", "decrypt", ... */
     const char *stage; /* for "wait": matched, initialised, attested, running, uploading, completed;
                           else NULL */
-    uint64_t done, total; /* bytes for encrypt, upload, download, decrypt; else 0 */
+    uint64_t done, total; /* bytes of what is sent or fetched; else 0 */
     const char *subject;  /* file, address or task id; may be NULL; borrowed */
 };
 typedef void (*sr_progress_fn)(void *arg, const struct sr_progress *p);

@@ -109,10 +109,10 @@ static void draw_bar(struct cli *c, const struct sr_progress *p, int64_t now_us)
     double seconds = (double)(now_us - c->step_us) / 1e6;
     double rate = seconds > 0 ? (double)p->done / MIB / seconds : 0;
     if (p->total > 0)
-        (void)fprintf(stderr, "\r%-9s [%s] %3.0f %%  %.1f MiB/s \033[K", p->step, bar,
+        (void)fprintf(stderr, "\r%-14s [%s] %3.0f %%  %.1f MiB/s \033[K", p->step, bar,
                       100.0 * (double)p->done / (double)p->total, rate);
     else
-        (void)fprintf(stderr, "\r%-9s %.1f MiB  %.1f MiB/s \033[K", p->step, (double)p->done / MIB,
+        (void)fprintf(stderr, "\r%-14s %.1f MiB  %.1f MiB/s \033[K", p->step, (double)p->done / MIB,
                       rate);
     c->line_open = true;
 }

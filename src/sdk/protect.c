@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define NAME_MAX_BYTES  120
+#define STEP            "encrypt+upload" /* one pass does both */
 #define UPLOAD_TRIES    4
 #define UPLOAD_PAUSE_MS 700
 #define HAND_OVER_MS    30000 /* the data is registered: worth waiting for the secret service */
@@ -80,7 +81,7 @@ static sr_status read_and_tell(void *arg, void *p, size_t n, size_t *ret_n, stru
     struct job *j = arg;
     SR_TRY(pd_stream_read(j->stream, p, n, ret_n, err));
     j->done += *ret_n;
-    sdk_progress(j->c, "upload", NULL, *ret_n ? j->done : j->total, j->total, NULL);
+    sdk_progress(j->c, STEP, NULL, *ret_n ? j->done : j->total, j->total, NULL);
     return SR_OK;
 }
 
@@ -103,7 +104,6 @@ static sr_status send_stream(struct job *j, struct dag_result *ret, struct sr_er
 static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
     struct sr_client *c = j->c;
     struct dag_result r;
-    sdk_progress(c, "encrypt", NULL, 0, 0, NULL);
     for (unsigned tries = 1;; tries++) {
         struct sr_err why = {0};
         sr_status st = send_stream(j, &r, &why);
