@@ -3,6 +3,9 @@
  * them. */
 #include "cli/cli_int.h"
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -20,7 +23,34 @@ sr_status cli_read_file(const char *path, size_t max, struct buf *ret, struct sr
     }
 }
 
-/* One line from the terminal, echo off. The terminal is restored also when reading fails. */
+/* Reads one line; *ret_signal: a signal came first. */
+static bool read_line(int tty, int signals, char *secret_buf, size_t n, int *ret_signal) {
+    size_t used = 0;
+    bool overflow = false;
+    *ret_signal = 0;
+    for (;;) {
+        struct pollfd p[2] = {{.fd = tty, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+        struct signalfd_siginfo si;
+        char ch;
+        if (poll(p, 2, -1) < 0 && errno == EINTR) continue;
+        if (p[1].revents && read(signals, &si, sizeof si) == (ssize_t)sizeof si) {
+            *ret_signal = (int)si.ssi_signo;
+            break;
+        }
+        if (!p[0].revents) continue;
+        ssize_t r = read(tty, &ch, 1);
+        if (r < 0 && errno == EINTR) continue;
+        if (r <= 0 || ch == '\n') break;
+        if (used + 1 < n)
+            secret_buf[used++] = ch;
+        else
+            overflow = true;
+    }
+    secret_buf[used] = 0;
+    return !overflow;
+}
+
+/* One line from the terminal, echo off; whatever ends the question, the terminal echoes again. */
 static sr_status ask(const char *question, char *secret_buf, size_t n, struct sr_err *err) {
     cleanup_close int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     struct termios was, off;
@@ -28,29 +58,25 @@ static sr_status ask(const char *question, char *secret_buf, size_t n, struct sr
         sr_hint(err, "give --password-file FILE, or run it in a terminal");
         return sr_fail(err, SR_E_USAGE, "no terminal to ask for the password");
     }
+    sigset_t set, before;
+    (void)sigemptyset(&set);
+    static const int held[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    for (size_t i = 0; i < SR_ARRAY_LEN(held); i++) (void)sigaddset(&set, held[i]);
+    (void)sigprocmask(SIG_BLOCK, &set, &before);
+    cleanup_close int signals = signalfd(-1, &set, SFD_CLOEXEC);
     off = was;
     off.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
     (void)tcsetattr(fd, TCSAFLUSH, &off);
     (void)dprintf(fd, "%s: ", question);
-    size_t used = 0;
-    bool end = false, overflow = false;
-    while (!end) {
-        char ch;
-        ssize_t r = read(fd, &ch, 1);
-        if (r < 0 && errno == EINTR) continue;
-        if (r <= 0 || ch == '\n') {
-            end = true;
-        } else if (used + 1 < n) {
-            secret_buf[used++] = ch;
-        } else {
-            overflow = true;
-        }
-    }
-    secret_buf[used] = 0;
+    int got_signal = 0;
+    bool fits = read_line(fd, signals, secret_buf, n, &got_signal);
     (void)tcsetattr(fd, TCSAFLUSH, &was);
     (void)dprintf(fd, "\n");
-    if (overflow) return sr_fail(err, SR_E_USAGE, "longer than %zu characters", n - 1);
-    return SR_OK;
+    if (got_signal) explicit_bzero(secret_buf, n);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (got_signal) (void)raise(got_signal);
+    if (got_signal) return sr_fail(err, SR_E_CANCELLED, "interrupted");
+    return fits ? SR_OK : sr_fail(err, SR_E_USAGE, "longer than %zu characters", n - 1);
 }
 
 static sr_status from_file(const char *path, char *secret_buf, size_t n, struct sr_err *err) {

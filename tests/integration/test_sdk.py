@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """libstrongroom from outside: pkg-config, the example programs, the reference pages, the command line's manners."""
 import os
+import pty
 import shutil
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -88,6 +90,74 @@ class CommandLine(unittest.TestCase):
         text = self.run_it("help", "--markdown").stdout
         self.assertNotIn("--password ", text.replace("--password-file", ""))
         self.assertNotIn("--private-key", text)
+
+
+class Terminal(unittest.TestCase):
+    """What a person at a terminal meets."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sr-")
+
+    def tearDown(self):
+        shutil.rmtree(self.folder)
+
+    def talk(self, args, answers):
+        """Runs a command on a terminal of its own, answers each question; returns (exit code, all that was shown)."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ["HOME"] = self.folder
+            os.execv(PROGRAM, [PROGRAM, *args, "--keystore", self.folder, "--dir", self.folder])
+        shown, asked = b"", 0
+        while True:
+            try:
+                got = os.read(fd, 4096)
+            except OSError:
+                break
+            if not got:
+                break
+            shown += got
+            if shown.count(b": ") > asked and shown.endswith(b": ") and answers:
+                asked = shown.count(b": ")
+                os.write(fd, answers.pop(0).encode() + b"\n")
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+    def test_passwords_are_asked_for_twice_and_not_shown(self):
+        code, shown = self.talk(["wallet", "new", "--name", "w"], ["open sesame", "open sesame"])
+        self.assertEqual(code, 0, shown)
+        self.assertNotIn("sesame", shown)
+        self.assertIn("New password", shown)
+        code, shown = self.talk(["wallet", "export", "w"], ["open sesame"])
+        self.assertEqual(code, 0, shown)
+        self.assertRegex(shown, "0x[0-9a-f]{64}")
+        code, shown = self.talk(["wallet", "export", "w"], ["wrong"])
+        self.assertEqual(code, 3, shown)
+
+    def test_two_different_passwords_are_refused(self):
+        code, shown = self.talk(["wallet", "new"], ["one", "two"])
+        self.assertEqual(code, 2, shown)
+        self.assertIn("differ", shown)
+        self.assertEqual([f for f in os.listdir(self.folder) if f.startswith("UTC")], [])
+
+    def test_a_private_key_is_asked_for_without_echo(self):
+        key = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
+        code, shown = self.talk(["wallet", "import"], [key, "pw", "pw"])
+        self.assertEqual(code, 0, shown)
+        self.assertNotIn(key[2:], shown)
+        self.assertIn("0x2c7536e3605d9c16a7a3d7b1898e529396a65c23", shown)
+
+    def test_the_terminal_echoes_again_after_an_interrupt(self):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(PROGRAM, [PROGRAM, "wallet", "new", "--keystore", self.folder, "--dir", self.folder])
+        shown = b""
+        while not shown.endswith(b": "):
+            shown += os.read(fd, 100)
+        self.assertFalse(termios.tcgetattr(fd)[3] & termios.ECHO)
+        os.write(fd, b"\x03")
+        os.waitpid(pid, 0)
+        self.assertTrue(termios.tcgetattr(fd)[3] & termios.ECHO)
+        os.close(fd)
 
 
 if __name__ == "__main__":
