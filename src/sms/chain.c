@@ -11,6 +11,9 @@
 
 /* SPEC: execution.md#2-on-chain-clock-and-rules-that-bind-every-implementation */
 #define CONTRIBUTION_PERIODS 7u
+#define APP_CODE             "APP_ORDER_RESTRICTED"
+#define DATASET_CODE         "DATASET_ORDER_RESTRICTED"
+#define REQUEST_CODE         "REQUEST_ORDER_RESTRICTED"
 #define LOG_BLOCKS           10000u
 #define URL_MAX_BYTES        1024u
 
@@ -269,21 +272,22 @@ static sr_status check_groups(struct sms_chain *c, struct eth_at at, struct sms_
     const struct {
         const struct addr *to, *who;
         bool counts;
+        const char *code;
     } all[] = {
-        {&a->datasetrestrict, &d->dataset.pointer, f->has_dataset},
-        {&a->workerpoolrestrict, &d->workerpool.pointer, true},
-        {&a->requesterrestrict, &d->requester, true},
-        {&s->apprestrict, &d->app.pointer, f->has_dataset},
-        {&s->workerpoolrestrict, &d->workerpool.pointer, f->has_dataset},
-        {&s->requesterrestrict, &d->requester, f->has_dataset},
-        {&f->request_order.request.workerpool, &d->workerpool.pointer, true},
+        {&a->datasetrestrict, &d->dataset.pointer, f->has_dataset, APP_CODE},
+        {&a->workerpoolrestrict, &d->workerpool.pointer, true, APP_CODE},
+        {&a->requesterrestrict, &d->requester, true, APP_CODE},
+        {&s->apprestrict, &d->app.pointer, f->has_dataset, DATASET_CODE},
+        {&s->workerpoolrestrict, &d->workerpool.pointer, f->has_dataset, DATASET_CODE},
+        {&s->requesterrestrict, &d->requester, f->has_dataset, DATASET_CODE},
+        {&f->request_order.request.workerpool, &d->workerpool.pointer, true, REQUEST_CODE},
     };
     for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) {
         bool ok = false;
         if (!all[i].counts || addr_is_zero(all[i].to) || addr_eq(all[i].to, all[i].who)) continue;
         SR_TRY(poco_allowed(&c->poco, all[i].to, all[i].who, at, &ok, err));
         f->groups_checked = true;
-        if (!ok) f->restricted = true;
+        if (!ok) f->restricted = all[i].code;
     }
     if (f->restricted) f->groups_checked = false;
     return SR_OK;

@@ -2,8 +2,21 @@
 /* A nonce: u64 time it ends ‖ 8 random bytes ‖ 16 bytes of HMAC over both and the task. */
 #include "sms/sms_int.h"
 
-sr_status nonces_init(struct nonces *n, struct sr_err *err) {
-    return random_bytes(n->key, sizeof n->key, err);
+/* The key outlives a restart, so that a restart costs no assignment. Who steals it can pass off old
+ * evidence as fresh, no more; that an assignment is used once is the database's care. */
+sr_status nonces_init(struct nonces *n, struct db *db, struct sr_err *err) {
+    cleanup_buf struct buf b = {0};
+    buf_init(&b, sizeof n->key);
+    sr_status st =
+        db_get_bytes(db, "SELECT value FROM kept WHERE name = 'nonce key'", DB_NO_ARGS, &b, NULL);
+    if (st == SR_OK && b.n == sizeof n->key) {
+        memcpy(n->key, b.p, sizeof n->key);
+        return SR_OK;
+    }
+    if (st != SR_OK && st != SR_E_NOTFOUND) return sr_fail(err, st, "read the nonces' key");
+    SR_TRY(random_bytes(n->key, sizeof n->key, err));
+    return db_run(db, "INSERT INTO kept (name, value) VALUES ('nonce key', $1)",
+                  DB_ARGS(db_blob(slice_of(n->key, sizeof n->key))), err);
 }
 
 static void tag_of_nonce(const struct nonces *n, const struct hash *task, const uint8_t head[16],

@@ -107,7 +107,7 @@ static sr_status check_facts(struct ask *a, struct sr_err *err) {
         return refuse(a, 403, "OWNER_CHANGED", "match the orders again with the new owner's", err,
                       "the app or the data set has another owner since the deal");
     if (f->restricted)
-        return refuse(a, 403, "RESTRICTED", "ask the owner of the order to add the account again",
+        return refuse(a, 403, f->restricted, "ask the owner of the order to add the account again",
                       err, "an order is for a group to which the deal belongs no more");
     if (f->dataset_revoked)
         return refuse(a, 403, "DATASET_ORDER_REVOKED", "ask the data owner for a new grant", err,

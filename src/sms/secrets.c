@@ -16,6 +16,8 @@ static const char *const schema[] = {
     /* An assignment is used when its row is here; in the transaction of its release. */
     "CREATE TABLE used (task BYTEA NOT NULL, nonce BYTEA NOT NULL, worker BYTEA NOT NULL);"
     "CREATE UNIQUE INDEX used_key ON used (task, nonce);",
+    "CREATE TABLE kept (name TEXT NOT NULL, value BYTEA NOT NULL);"
+    "CREATE UNIQUE INDEX kept_name ON kept (name);",
 };
 
 sr_status sms_db_open(const char *dir, struct db **ret, struct sr_err *err) {

@@ -62,9 +62,9 @@ SR_CHECK sr_status release_log_json(const struct release_log *log, const struct 
  * ---------------------------------------------------------------------------------------------- */
 
 struct nonces {
-    uint8_t key[32]; /* of this process */
+    uint8_t key[32];
 };
-SR_CHECK sr_status nonces_init(struct nonces *n, struct sr_err *err);
+SR_CHECK sr_status nonces_init(struct nonces *n, struct db *db, struct sr_err *err);
 SR_CHECK sr_status nonce_make(const struct nonces *n, const struct hash *task, uint64_t now_s,
                               struct hash *ret_nonce, struct sr_err *err);
 /* Made here for this task, and not too old? */
@@ -108,10 +108,10 @@ struct sms_facts {
     struct poco_order app_order, dataset_order, request_order;
     bool app_presigned, dataset_presigned, request_presigned;
     bool dataset_revoked;
-    bool groups_checked;  /* some restriction is a group, and all of them hold now */
-    bool restricted;      /* one does not */
-    struct buf calldata;  /* orders borrow from it, */
-    struct json *docs[3]; /* or from these */
+    bool groups_checked;    /* some restriction is a group, and all of them hold now */
+    const char *restricted; /* a refusal: one does not; NULL: none */
+    struct buf calldata;    /* orders borrow from it, */
+    struct json *docs[3];   /* or from these */
 };
 struct sms_chain; /* owned: sms_chain_free */
 struct sms_chain_opts {

@@ -27,7 +27,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
     SR_TRY(role_begin(rf, err));
     SR_TRY(sms_db_open(rf->dir, &s->db, err));
     SR_TRY(release_log_open(s->db, &s->log, err));
-    SR_TRY(nonces_init(&s->nonces, err));
+    SR_TRY(nonces_init(&s->nonces, s->db, err));
     SR_TRY(sms_chain_new(&o, &s->chain, err));
     SR_TRY(vault_client_new(vault, &s->vault, err));
     return sms_serve(s, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);

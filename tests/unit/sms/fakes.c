@@ -49,7 +49,7 @@ sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const st
     f->dataset_order.kind = POCO_DATASET;
     f->request_order.kind = POCO_REQUEST;
     f->dataset_revoked = F.revoked;
-    f->restricted = F.restricted;
+    f->restricted = F.restricted ? "DATASET_ORDER_RESTRICTED" : NULL;
     *ret = f;
     return SR_OK;
 }

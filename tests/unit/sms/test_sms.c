@@ -35,7 +35,7 @@ static void serve(void) {
     W.sms = (struct sms){.db = NULL};
     assert_int_equal(sms_db_open(W.dir, &W.sms.db, NULL), SR_OK);
     assert_int_equal(release_log_open(W.sms.db, &W.sms.log, NULL), SR_OK);
-    assert_int_equal(nonces_init(&W.sms.nonces, NULL), SR_OK);
+    assert_int_equal(nonces_init(&W.sms.nonces, W.sms.db, NULL), SR_OK);
     assert_int_equal(sms_serve(&W.sms, "127.0.0.1", 0, -1, &W.server, NULL), SR_OK);
     (void)snprintf(W.origin, sizeof W.origin, "http://127.0.0.1:%u", http_server_port(W.server));
 }
@@ -477,7 +477,7 @@ static sr_status refusals_story(void *arg, struct sr_err *err) {
     REFUSED(403, "SOMETHING_NEW", F.vault_refuses = "SOMETHING_NEW: text");
     REFUSED(409, "ASSIGNMENT_USED", F.vault_refuses = "ASSIGNMENT_USED: text");
     REFUSED(403, "VAULT_REFUSED", F.vault_refuses = "no code at all");
-    REFUSED(403, "RESTRICTED", F.restricted = true);
+    REFUSED(403, "DATASET_ORDER_RESTRICTED", F.restricted = true);
 #undef REFUSED
     F = sound;
     struct request r = request_of(99); /* without a data set nothing is missing */
@@ -637,7 +637,10 @@ static sr_status after_restart_story(void *arg, struct sr_err *err) {
     buf_init(&b, 1u << 20);
     struct request r = *(struct request *)arg;
     assert_int_equal(release(&r, &b), 409);
-    assert_true(says(&b, "NONCE_UNKNOWN")); /* nonces do not outlive the process */
+    assert_true(says(&b, "ASSIGNMENT_USED"));
+    r.nonce = *(const struct hash *)(const void *)W.sms.nonces.key; /* no nonce at all */
+    assert_int_equal(release(&r, &b), 409);
+    assert_true(says(&b, "NONCE_UNKNOWN"));
     return SR_OK;
 }
 
@@ -672,12 +675,17 @@ static void the_log_outlives_a_restart_and_shows_every_change(void **state) {
     assert_int_equal(release_log_open(W.sms.db, &log, NULL), SR_OK);
 }
 
-static void nonces_are_of_one_task_one_process_and_one_minute(void **state) {
+static void nonces_are_of_one_task_one_service_and_one_minute(void **state) {
     (void)state;
-    struct nonces a, b;
+    struct nonces a, b, other_sms;
     struct hash task = {{1}}, other = {{2}}, n, m;
-    assert_int_equal(nonces_init(&a, NULL), SR_OK);
-    assert_int_equal(nonces_init(&b, NULL), SR_OK);
+    struct db *db;
+    assert_int_equal(nonces_init(&a, W.sms.db, NULL), SR_OK);
+    assert_int_equal(nonces_init(&b, W.sms.db, NULL), SR_OK); /* after a restart */
+    assert_int_equal(db_open(":memory:", 0, &db, NULL), SR_OK);
+    assert_int_equal(db_script(db, "CREATE TABLE kept (name TEXT, value BYTEA)", NULL), SR_OK);
+    assert_int_equal(nonces_init(&other_sms, db, NULL), SR_OK);
+    db_close(db);
     assert_int_equal(nonce_make(&a, &task, 1000, &n, NULL), SR_OK);
     assert_int_equal(nonce_make(&a, &task, 1000, &m, NULL), SR_OK);
     assert_false(hash_eq(&n, &m));
@@ -685,7 +693,8 @@ static void nonces_are_of_one_task_one_process_and_one_minute(void **state) {
     assert_true(nonce_check(&a, &task, &n, 1000 + WIRE_NONCE_LIFE_S));
     assert_false(nonce_check(&a, &task, &n, 1001 + WIRE_NONCE_LIFE_S));
     assert_false(nonce_check(&a, &other, &n, 1000));
-    assert_false(nonce_check(&b, &task, &n, 1000));
+    assert_true(nonce_check(&b, &task, &n, 1000));
+    assert_false(nonce_check(&other_sms, &task, &n, 1000));
     for (size_t i = 0; i < 32; i++) {
         n.b[i] ^= 0x80;
         assert_false(nonce_check(&a, &task, &n, 1000));
@@ -707,7 +716,7 @@ int main(void) {
         T(many_releases_at_once_keep_the_log_whole),
         T(strangers_cannot_fill_the_log),
         T(the_log_outlives_a_restart_and_shows_every_change),
-        cmocka_unit_test(nonces_are_of_one_task_one_process_and_one_minute),
+        T(nonces_are_of_one_task_one_service_and_one_minute),
     };
     return cmocka_run_group_tests_name("sms", t, NULL, NULL);
 }
