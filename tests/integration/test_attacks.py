@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The running system attacked from outside, and searched for secrets that should not be there."""
 import base64
+import http.server
 import json
 import os
 import re
@@ -11,7 +12,8 @@ import unittest
 from urllib.parse import urlsplit
 
 import harness
-from harness import Network, PATIENTS, http
+from harness import Network, PATIENTS
+from harness import http as fetch
 
 ZERO_SIG = "0x" + "00" * 65
 SECRET_TEXT = "the-secret-of-the-requester-91f3"
@@ -57,9 +59,9 @@ class Attacks(unittest.TestCase):
         url = f"{self.n.service('sms')}/secrets/web3?secretAddress={self.data}"
         key = base64.b64encode(os.urandom(32))
         for auth in (ZERO_SIG, "0x", "", "0x12", "x" * 132, "0x" + "ff" * 65):
-            a = http("POST", url, key, {"Content-Type": "text/plain", "Authorization": auth})
+            a = fetch("POST", url, key, {"Content-Type": "text/plain", "Authorization": auth})
             self.assertIn(a.status, (400, 401, 409), (auth, a.body))
-        self.assertIn(http("POST", url, key, {"Content-Type": "text/plain"}).status, (400, 401, 409))
+        self.assertIn(fetch("POST", url, key, {"Content-Type": "text/plain"}).status, (400, 401, 409))
         self.still_works()
 
     def test_secrets_are_never_given_out(self):
@@ -67,21 +69,21 @@ class Attacks(unittest.TestCase):
         for path in (f"/secrets/web3?secretAddress={self.data}",
                      f"/secrets/web2?ownerAddress={self.n.address('bob')}&secretName=iexec-result-encryption-public-key",
                      f"/requesters/{self.n.address('bob')}/secrets/x", f"/apps/{self.app}/secrets", "/secrets", "/admin"):
-            a = http("GET", sms + path)
+            a = fetch("GET", sms + path)
             self.assertGreaterEqual(a.status, 400, path)
             self.assertLess(len(a.body), 1000)
 
     def test_orders_need_their_owner(self):
         market = self.n.service("market")
-        listed = http("GET", f"{market}/datasetorders?chainId=421614&dataset={self.data}&app=any&requester=any").json
+        listed = fetch("GET", f"{market}/datasetorders?chainId=421614&dataset={self.data}&app=any&requester=any").json
         order = dict(listed["orders"][0]["order"])
         headers = {"Content-Type": "application/json", "authorization": f"0x{'00' * 32}_{ZERO_SIG}_{self.n.address('alice')}"}
         for body in ({"order": order}, {"order": {**order, "requesterrestrict": self.n.address("carol")}},
                      {"order": {**order, "sign": ZERO_SIG}}):
             for h in (headers, {"Content-Type": "application/json"}):
-                a = http("POST", f"{market}/datasetorders?chainId=421614", json.dumps(body).encode(), h)
+                a = fetch("POST", f"{market}/datasetorders?chainId=421614", json.dumps(body).encode(), h)
                 self.assertIn(a.status, (400, 403), a.body)
-        a = http("PUT", f"{market}/datasetorders?chainId=421614",
+        a = fetch("PUT", f"{market}/datasetorders?chainId=421614",
                  json.dumps({"target": "unpublish_all", "dataset": self.data}).encode(), headers)
         self.assertEqual(a.status, 403)
         self.still_works()
@@ -94,16 +96,16 @@ class Attacks(unittest.TestCase):
                 "sealingKey": "0x" + "44" * 32, "evidence": base64.b64encode(b"x" * 200).decode(), "signature": ZERO_SIG}
         for change in ({}, {"evidence": ""}, {"evidence": "!!"}, {"matchTx": "0x" + "00" * 32}, {"assignment": None},
                        {"signature": "0x"}, {"sealingKey": "0x"}):
-            a = http("POST", f"{sms}/v1/tasks/{task}/release", json.dumps({**good, **change}).encode(),
+            a = fetch("POST", f"{sms}/v1/tasks/{task}/release", json.dumps({**good, **change}).encode(),
                      {"Content-Type": "application/json"})
             self.assertIn(a.status, (400, 401, 403, 404, 409), a.body)
             self.assertNotIn(b"envelope", a.body)
         for body in (b"", b"{", b"[]", b"null", b'{"assignment":[]}', b"\xff" * 100, b'{"a":' * 5000):
-            a = http("POST", f"{sms}/v1/tasks/{task}/release", body, {"Content-Type": "application/json"})
+            a = fetch("POST", f"{sms}/v1/tasks/{task}/release", body, {"Content-Type": "application/json"})
             self.assertIn(a.status, (400, 401, 403, 404, 409), body[:20])
 
     def test_the_log_of_releases_shows_each_of_them(self):
-        a = http("GET", f"{self.n.service('sms')}/v1/releases?task={self.ran['task']}")
+        a = fetch("GET", f"{self.n.service('sms')}/v1/releases?task={self.ran['task']}")
         self.assertEqual(a.status, 200, a.body)
         rows = a.json if isinstance(a.json, list) else a.json["releases"]
         granted = [r for r in rows if r["outcome"] in ("released", "release", "granted", "ok")]
@@ -160,7 +162,7 @@ class Attacks(unittest.TestCase):
                     f"{self.n.service('sms')}/secrets/web3?secretAddress={self.data}",
                     f"{self.n.service('sms')}/v1/tasks/{self.ran['task']}/release",
                     f"{self.n.service('sms')}/v1/nonces"):
-            a = http("POST", url, big, {"Content-Type": "application/json", "Authorization": ZERO_SIG,
+            a = fetch("POST", url, big, {"Content-Type": "application/json", "Authorization": ZERO_SIG,
                                         "authorization": ZERO_SIG})
             if a is not None:  # None: the connection was closed on us, which is a refusal too
                 self.assertGreaterEqual(a.status, 400, url)
@@ -171,7 +173,7 @@ class Attacks(unittest.TestCase):
         try:
             for _ in range(300):
                 idle.append(socket.create_connection((u.hostname, u.port), timeout=5))
-            self.assertEqual(http("GET", f"{self.n.service('market')}/version").status, 200)
+            self.assertEqual(fetch("GET", f"{self.n.service('market')}/version").status, 200)
         finally:
             for s in idle:
                 s.close()
@@ -184,7 +186,7 @@ class Attacks(unittest.TestCase):
                         f"{market}/datasetorders?chainId={text}&dataset=any",
                         f"{market}/datasetorders?chainId=421614&dataset={text}",
                         f"{self.n.service('ipfsGateway')}/ipfs/{text}"):
-                a = http("GET", url)
+                a = fetch("GET", url)
                 self.assertIn(a.status, (400, 404), (url, a.body[:200]))
 
     def test_a_call_back_to_files_of_the_host_is_not_fetched(self):
@@ -269,6 +271,157 @@ class Attacks(unittest.TestCase):
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
                 self.assertIsNone(re.search(r"patient \d|privateKey|BEGIN ", f.read()), name)
+
+
+class Impostor:
+    """A service under an attacker's hand: answers by the function given, keeps what it was sent."""
+
+    def __init__(self, answer):
+        impostor = self
+        self.got = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                n = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(n)
+                impostor.got.append((self.command, self.path, body))
+                status, kind, content = answer(self.command, self.path, body)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content)
+
+            do_GET = do_POST = do_HEAD = do_PUT = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Impostors(unittest.TestCase):
+    """Services that lie to a client."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.n = Network().up()
+        cls.faults = cls.n.app("faults", "bob")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.n.__exit__(None)
+
+    def network(self, **services):
+        doc = {**self.n.net, "services": {**self.n.net["services"], **services}}
+        return self.n.file(f"net-{os.urandom(3).hex()}.json", json.dumps(doc))
+
+    def test_a_secret_service_with_another_key_is_sent_nothing(self):
+        real = fetch("GET", f"{self.n.service('sms')}/v1/vault").json
+        lies = [{**real, "sealingKey": "0x" + "11" * 32}, {**real, "identity": self.n.address("carol")},
+                {**real, "proof": ZERO_SIG}, {}, {"identity": 1}]
+        for lie in lies:
+            def answer(method, path, _body, lie=lie):
+                if path == "/v1/vault":
+                    return 200, "application/json", json.dumps(lie).encode()
+                return (404, "text/plain", b"") if method == "HEAD" else (204, "text/plain", b"")
+            with Impostor(answer) as sms:
+                a = self.n.cli("data", "protect", self.n.file("x", "x"), "--network", self.network(sms=sms.url), who="alice",
+                               code=None)
+                self.assertIn(a.code, (1, 3), a)
+                self.assertEqual([g for g in sms.got if g[0] in ("POST", "PUT")], [])
+
+    def test_a_secret_service_without_a_vault_is_not_sent_plain_text(self):
+        def answer(method, _path, _body):
+            return (404, "text/plain", b"") if method in ("GET", "HEAD") else (204, "text/plain", b"")
+        with Impostor(answer) as sms:
+            a = self.n.cli("data", "protect", self.n.file("x", "x"), "--network", self.network(sms=sms.url), who="alice", code=5)
+            self.assertIn("vault", a.error)
+            self.assertEqual([g for g in sms.got if g[0] in ("POST", "PUT")], [])
+
+    def test_a_key_goes_out_sealed(self):
+        def answer(method, path, body):
+            real = fetch(method, self.n.service("sms") + path, body or None)
+            return real.status, "application/json", real.body
+        with Impostor(answer) as sms:
+            self.n.cli("data", "protect", self.n.file("x", "x"), "--network", self.network(sms=sms.url), who="alice", code=None)
+            posts = [g for g in sms.got if g[0] == "POST"]
+            self.assertEqual(len(posts), 1)
+            self.assertGreater(len(base64.b64decode(posts[0][2])), 44 + 32)
+
+    def test_a_store_that_names_other_content_is_noticed(self):
+        wrong = "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH"
+
+        def answer(_method, path, _body):
+            if path.startswith("/api/v0/add"):
+                return 200, "application/json", json.dumps({"Name": wrong, "Hash": wrong, "Size": "10"}).encode() + b"\n"
+            return 200, "application/octet-stream", b"x"
+        with Impostor(answer) as store:
+            a = self.n.cli("data", "protect", self.n.file("x", "x" * 1000), "--network",
+                           self.network(ipfsNode=store.url, ipfsGateway=store.url), who="alice", code=3)
+            self.assertTrue(a.error)
+
+    def test_a_gateway_that_gives_another_result_is_noticed(self):
+        r = self.n.cli("run", self.faults, "-o", self.n.folder("good"), who="bob")
+        place = self.n.cli("task", "show", r["task"])["result"]
+        content = fetch("GET", self.n.service("ipfsGateway") + place).body
+        for lie in (content[:-1], content + b"x", content[:100] + bytes([content[100] ^ 1]) + content[101:], b"", b"PK"):
+            with Impostor(lambda *_, lie=lie: (200, "application/octet-stream", lie)) as gateway:
+                out = self.n.folder(f"bad-{os.urandom(3).hex()}")
+                a = self.n.cli("result", r["task"], "-o", out, "--network", self.network(ipfsGateway=gateway.url), who="bob",
+                               code=None)
+                self.assertNotEqual(a.code, 0, a)
+                self.assertEqual(os.listdir(out), [])
+
+    def test_a_market_that_lies_about_orders_moves_no_money(self):
+        market = self.n.service("market")
+        data = self.n.protect("x")
+        self.n.grant(data, self.faults, "bob", "--price", "5")
+        stake = self.n.stake("bob")
+
+        def lie(change):
+            def answer(method, path, body):
+                real = fetch(method, market + path, body or None)
+                content = real.body
+                if "/datasetorders" in path and real.status == 200:
+                    doc = real.json
+                    for o in doc.get("orders", []):
+                        change(o)
+                    content = json.dumps(doc).encode()
+                return real.status, "application/json", content
+            return answer
+        lies = [lambda o: o["order"].update(datasetprice=0), lambda o: o["order"].update(requesterrestrict="0x" + "00" * 20),
+                lambda o: o["order"].update(sign=ZERO_SIG), lambda o: o["order"].pop("sign"), lambda o: o.update(order={}),
+                lambda o: o["order"].update(volume="x")]
+        for change in lies:
+            with Impostor(lie(change)) as m:
+                a = self.n.cli("run", self.faults, "--data", data, "--network", self.network(market=m.url), who="bob", code=None)
+                self.assertIn(a.code, (1, 3), a)
+                self.assertEqual(self.n.stake("bob"), stake)
+
+    def test_a_scheduler_that_lies_about_the_end_does_not_make_a_result(self):
+        def answer(_method, path, _body):
+            said = {"task": path.split("/")[3], "status": "COMPLETED", "stage": "completed"}
+            return 200, "text/event-stream", f"data: {json.dumps(said)}\n\n".encode()
+        with Impostor(answer) as s:
+            r = self.n.cli("run", self.faults, "--args", "ok true", "-o", self.n.folder("true"), "--network",
+                           self.network(scheduler=s.url), who="bob")
+            self.assertEqual(r["status"], "COMPLETED")  # by the chain: told too early, it waited
+            with open(os.path.join(self.n.folder("true"), "result.txt"), encoding="utf-8") as f:
+                self.assertEqual(f.read(), "true\n")
 
 
 if __name__ == "__main__":
