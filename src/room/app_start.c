@@ -175,8 +175,11 @@ static sr_status write_text(const char *path, const char *text, struct sr_err *e
 static sr_status map_ids(pid_t pid, unsigned id, struct sr_err *err) {
     char path[64], map[32];
     (void)snprintf(map, sizeof map, "0 %u 1\n", id);
+    /* Where memory ends, the kernel must end the app, not the room. */
+    (void)snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    SR_TRY(write_text(path, "1000", err));
     (void)snprintf(path, sizeof path, "/proc/%d/setgroups", (int)pid);
-    (void)write_text(path, "deny", NULL);
+    (void)!write_text(path, "deny", NULL);
     (void)snprintf(path, sizeof path, "/proc/%d/gid_map", (int)pid);
     SR_TRY(write_text(path, map, err));
     (void)snprintf(path, sizeof path, "/proc/%d/uid_map", (int)pid);

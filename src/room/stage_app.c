@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "room/stage.h"
+#include <signal.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -33,7 +34,9 @@ static sr_status judge_end(struct room *r, struct sr_err *err) {
         return fail_task(r, "APP_COMPUTE_FAILED", BLAME_APP,
                          sr_fail(err, SR_E_TASK, "the app was ended by signal %u (%s)%s%s", e->code,
                                  strsignal((int)e->code), full,
-                                 e->code == 25 ? "; it wrote more than its disk holds" : ""));
+                                 e->code == SIGXFSZ   ? "; it wrote more than its disk holds"
+                                 : e->code == SIGKILL ? "; by the kernel: its memory was used up"
+                                                      : ""));
     case APP_TIMED_OUT:
         return fail_task(r, "APP_COMPUTE_TIMEOUT", BLAME_APP,
                          sr_fail(err, SR_E_TASK,

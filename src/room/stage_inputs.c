@@ -78,7 +78,7 @@ static sr_status dataset_end(struct dataset_sink *s, const struct hash *checksum
 }
 
 static sr_status take_dataset(struct room *r, size_t i, struct sr_err *err) {
-    const struct task_dataset *d = &r->task.datasets[i];
+    struct task_dataset *d = &r->task.datasets[i];
     struct dataset_sink s = {.key = &d->key};
     struct door_input head;
     const char *cause = "PRE_COMPUTE_DATASET_DOWNLOAD_FAILED";
@@ -100,6 +100,7 @@ static sr_status take_dataset(struct room *r, size_t i, struct sr_err *err) {
     sha256_drop(&s.sum);
     if (s.plain) explicit_bzero(s.plain, DOOR_DATA_MAX + AES_IV_BYTES);
     free(s.plain);
+    secret_free(&d->key); /* its work is done */
     if (s.fd >= 0) (void)close(s.fd);
     return st == SR_OK ? st : fail_task(r, cause, bad_data ? BLAME_DATA : BLAME_HOST, st);
 }

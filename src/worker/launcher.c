@@ -130,6 +130,7 @@ sr_status launcher_start(const struct launcher *l, struct launched *ret_r, struc
     r.stream = pair[0];
     (void)close(pair[1]);
     (void)close(go[0]);
+    if (st == SR_OK) cgroup_enter(&l->cgroups, r.pid, l->memory_bytes, r.cgroup);
     if (st == SR_OK) st = map_ids(l, r.pid, err);
     if (st == SR_OK && write(go[1], "g", 1) != 1) st = sr_fail(err, SR_E_SYS, "starting the room");
     (void)close(go[1]);
@@ -150,6 +151,7 @@ void launched_end(struct launched *r) {
     }
     if (r->pidfd >= 0) (void)close(r->pidfd);
     if (r->stream >= 0) (void)close(r->stream);
+    cgroup_remove(r->cgroup);
     *r = (struct launched){.pidfd = -1, .stream = -1};
 }
 
@@ -200,6 +202,7 @@ sr_status launcher_init(const char *room_path, struct launcher *ret_l, struct sr
                        strerror(errno));
     }
     l.has_ids = geteuid() == 0;
+    cgroups_find(&l.cgroups);
     l.ns_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
     sr_status st = l.ns_fd < 0 ? sr_fail(err, SR_E_SYS, "opening /proc/self/ns/mnt")
                                : measure(l.room_fd, &l.room_sha256, err);

@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "base/base.h"
+#include "worker/cgroup.h"
 #include <sys/types.h>
 
 struct launcher {
@@ -18,6 +19,9 @@ struct launcher {
     int ns_fd;   /* our own mount namespace, for the room's guard */
     struct hash room_sha256;
     bool has_ids; /* root: two ids a room */
+    struct cgroups cgroups;
+    uint64_t memory_bytes; /* of a room with all in it, memory file system too; 0: not limited by a
+                              control group */
 };
 /* Opens and measures the room executable, then starts a room once to see whether this system lets
  * us. SR_E_NOTFOUND: no such file; SR_E_UNAVAILABLE with a hint: the system forbids user
@@ -29,6 +33,7 @@ struct launched {
     pid_t pid;
     int pidfd;  /* readable when the room has ended */
     int stream; /* our end; the caller may take it (set to -1) */
+    char cgroup[CGROUP_PATH];
 };
 /* *ret_r is owned: launched_end. */
 SR_CHECK sr_status launcher_start(const struct launcher *l, struct launched *ret_r,

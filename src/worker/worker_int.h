@@ -20,6 +20,7 @@
 #define WORKER_UPLOAD_MS      120000u
 #define WORKER_ROOM_MS        20000u /* for the room's own steps */
 #define WORKER_ROOM_RESULT_MS 120000u
+#define WORKER_ROOM_BYTES     (64u << 20)  /* for the room itself */
 #define WORKER_CACHE_BYTES    (4ull << 30) /* of images */
 
 /* A byte source or sink that is told apart by what it is of. */

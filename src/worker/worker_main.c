@@ -151,8 +151,10 @@ static sr_status prepare(int argc, char **argv, struct role_flags *rf, struct wo
     SR_TRY(make_folders(w, err));
     if (f.authority) SR_TRY(fs_read(f.authority, &w->platform, err));
     SR_TRY(launcher_init(f.room, &w->launcher, err));
-    log_info("room", "sha256=%s ids=%s", hash_text(&w->launcher.room_sha256).s,
-             w->launcher.has_ids ? "own" : "the worker's");
+    w->launcher.memory_bytes = w->memory_bytes + w->disk_bytes + WORKER_ROOM_BYTES;
+    log_info("room", "sha256=%s ids=%s memory_limit=%s", hash_text(&w->launcher.room_sha256).s,
+             w->launcher.has_ids ? "own" : "workers",
+             w->launcher.cgroups.base[0] ? "kernel" : "watch");
     SR_TRY(eth_rpc_new(f.rpc, &w->rpc, err));
     return vault_client_new(f.vault, &w->vault, err);
 }
