@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* books.c - lists of open orders, single orders  SPEC: services.md#24-order-lists */
+#include "eth/tx.h"
+#include "market/market_int.h"
+
+/* ---- filters */
+
+static sr_status restriction(struct http_req *rq, struct sel *s, const char *p, const char *strict,
+                             const char *column, struct sr_err *err) {
+    static const struct addr none = {{0}};
+    char text[96];
+    q_state st;
+    struct addr a;
+    bool is_strict;
+    SR_TRY(q_addr(rq, p, true, &st, &a, err));
+    SR_TRY(q_bool(rq, strict, &is_strict, err));
+    if (st == Q_ANY) return SR_OK;
+    cleanup_buf struct buf b;
+    buf_init(&b, sizeof text - 1);
+    if (st == Q_GIVEN && !is_strict && !addr_is_zero(&a)) {
+        buf_printf(&b, " AND %s IN (%%s, ", column);
+        memcpy(text, buf_cstr(&b), b.n + 1);
+        sel_addr(s, text, &none);
+        sel_addr(s, "%s)", &a);
+    } else {
+        buf_printf(&b, " AND %s = %%s", column);
+        memcpy(text, buf_cstr(&b), b.n + 1);
+        sel_addr(s, text, st == Q_GIVEN ? &a : &none);
+    }
+    return SR_OK;
+}
+
+static sr_status exact(struct http_req *rq, struct sel *s, const char *p, bool any_ok,
+                       const char *text, bool *ret_given, struct sr_err *err) {
+    q_state st;
+    struct addr a;
+    SR_TRY(q_addr(rq, p, any_ok, &st, &a, err));
+    if (st == Q_GIVEN) sel_addr(s, text, &a);
+    if (ret_given) *ret_given = st != Q_ABSENT;
+    return SR_OK;
+}
+
+static int64_t word(const struct hash *t, unsigned i) {
+    uint64_t v = 0;
+    for (unsigned k = 0; k < 8; k++) v = v << 8 | t->b[24 - 8 * i + k];
+    return (int64_t)v;
+}
+
+static sr_status tags(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    /* the value stands twice in its test, so it takes two places */
+    static const char *const min_a[] = {" AND (tag0 & %s)", " AND (tag1 & %s)", " AND (tag2 & %s)",
+                                        " AND (tag3 & %s)"};
+    static const char *const max_a[] = {" AND (tag0 & %s) = 0", " AND (tag1 & %s) = 0",
+                                        " AND (tag2 & %s) = 0", " AND (tag3 & %s) = 0"};
+    struct hash t;
+    bool given;
+    SR_TRY(q_hash(rq, "minTag", &given, &t, err));
+    for (unsigned i = 0; given && i < 4; i++)
+        if (word(&t, i)) {
+            sel_i64(s, min_a[i], word(&t, i));
+            sel_i64(s, " = %s", word(&t, i));
+        }
+    SR_TRY(q_hash(rq, "maxTag", &given, &t, err));
+    for (unsigned i = 0; given && i < 4; i++)
+        if (~word(&t, i)) sel_i64(s, max_a[i], ~word(&t, i));
+    return SR_OK;
+}
+
+static sr_status min_volume(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool given;
+    uint64_t v;
+    SR_TRY(q_int(rq, "minVolume", 1, &given, &v, err));
+    if (given) sel_i64(s, " AND remaining >= %s", (int64_t)v);
+    return SR_OK;
+}
+
+static sr_status category(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool given;
+    uint64_t v;
+    SR_TRY(q_int(rq, "category", 0, &given, &v, err));
+    if (given) sel_i64(s, " AND category = %s", (int64_t)v);
+    return SR_OK;
+}
+
+static sr_status filter_app(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool res, own;
+    SR_TRY(exact(rq, s, "app", true, " AND resource = %s", &res, err));
+    SR_TRY(exact(rq, s, "appOwner", false, " AND signer = %s", &own, err));
+    if (!res && !own) return sr_fail(err, SR_E_MALFORMED, "app or appOwner is required");
+    SR_TRY(restriction(rq, s, "dataset", "isDatasetStrict", "dataset", err));
+    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
+    return restriction(rq, s, "requester", "isRequesterStrict", "requester", err);
+}
+
+static sr_status filter_dataset(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool res, own, bulk;
+    SR_TRY(exact(rq, s, "dataset", true, " AND resource = %s", &res, err));
+    SR_TRY(exact(rq, s, "datasetOwner", false, " AND signer = %s", &own, err));
+    if (!res && !own) return sr_fail(err, SR_E_MALFORMED, "dataset or datasetOwner is required");
+    SR_TRY(restriction(rq, s, "app", "isAppStrict", "app", err));
+    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
+    SR_TRY(restriction(rq, s, "requester", "isRequesterStrict", "requester", err));
+    SR_TRY(q_bool(rq, "bulkOnly", &bulk, err));
+    if (bulk) sel_text(s, " AND bulk = 1");
+    return SR_OK;
+}
+
+static sr_status filter_workerpool(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool given;
+    uint64_t v;
+    SR_TRY(exact(rq, s, "workerpool", true, " AND resource = %s", NULL, err));
+    SR_TRY(exact(rq, s, "workerpoolOwner", false, " AND signer = %s", NULL, err));
+    SR_TRY(restriction(rq, s, "app", "isAppStrict", "app", err));
+    SR_TRY(restriction(rq, s, "dataset", "isDatasetStrict", "dataset", err));
+    SR_TRY(restriction(rq, s, "requester", "isRequesterStrict", "requester", err));
+    SR_TRY(category(rq, s, err));
+    SR_TRY(q_int(rq, "minTrust", 0, &given, &v, err));
+    if (given && v > 1) sel_i64(s, " AND trust >= %s", (int64_t)v);
+    return SR_OK;
+}
+
+static sr_status filter_request(struct http_req *rq, struct sel *s, struct sr_err *err) {
+    bool given;
+    uint64_t v;
+    SR_TRY(exact(rq, s, "app", true, " AND resource = %s", NULL, err));
+    SR_TRY(exact(rq, s, "dataset", true, " AND dataset = %s", NULL, err));
+    SR_TRY(exact(rq, s, "requester", true, " AND requester = %s", NULL, err));
+    SR_TRY(exact(rq, s, "beneficiary", true, " AND beneficiary = %s", NULL, err));
+    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
+    SR_TRY(category(rq, s, err));
+    SR_TRY(q_int(rq, "maxTrust", 0, &given, &v, err));
+    if (given) sel_i64(s, " AND trust <= %s", (int64_t)v);
+    return SR_OK;
+}
+
+/* ---- pages */
+
+static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct sel *s,
+                            const struct q_page *pg, uint64_t *ret_rows, struct sr_err *err) {
+    cleanup_buf struct buf sql;
+    buf_init(&sql, 16384);
+    buf_str(&sql, "SELECT hash, status, signer, remaining, published, bulk, json FROM orders WHERE "
+                  "status = 0");
+    buf_add(&sql, buf_slice(&s->where));
+    buf_printf(&sql, " ORDER BY price %s, published, hash", k == POCO_REQUEST ? "DESC" : "ASC");
+    size_t n = s->n;
+    struct db_val args[SEL_ARGS + 2];
+    memcpy(args, s->args, n * sizeof *args);
+    args[n] = db_u64(pg->limit);
+    args[n + 1] = db_u64(pg->skip);
+    buf_printf(&sql, " LIMIT $%zu OFFSET $%zu", n + 1, n + 2);
+    SR_TRY(buf_status(&sql, err));
+    struct db_rows *q = NULL;
+    SR_TRY(db_select(m->db, buf_cstr(&sql), args, n + 2, &q, err));
+    *ret_rows = 0;
+    while (db_next(q)) {
+        const struct order_row r = {.hash = db_col_hash(q, 0),
+                                    .kind = k,
+                                    .status = (order_status)db_col_u64(q, 1),
+                                    .signer = db_col_addr(q, 2),
+                                    .remaining = db_col_u64(q, 3),
+                                    .published_ms = db_col_u64(q, 4),
+                                    .bulk = db_col_bool(q, 5)};
+        jw_obj(w);
+        order_item(w, &r, db_col_bytes(q, 6), m->chain_id, k == POCO_DATASET);
+        jw_end_obj(w);
+        ++*ret_rows;
+    }
+    return db_end(q, err);
+}
+
+static sr_status count_rows(struct market *m, const struct sel *s, uint64_t *ret,
+                            struct sr_err *err) {
+    cleanup_buf struct buf sql;
+    buf_init(&sql, 16384);
+    buf_str(&sql, "SELECT COUNT(*) FROM orders WHERE status = 0");
+    buf_add(&sql, buf_slice(&s->where));
+    SR_TRY(buf_status(&sql, err));
+    return db_get_u64(m->db, buf_cstr(&sql), s->args, s->n, ret, err);
+}
+
+static sr_status list(struct market *m, struct http_req *rq, struct buf *b, struct sr_err *err) {
+    static sr_status (*const filters[])(struct http_req *, struct sel *, struct sr_err *) = {
+        filter_app, filter_dataset, filter_workerpool, filter_request};
+    poco_kind k = path_kind(rq);
+    cleanup_sel struct sel s;
+    struct q_page pg;
+    uint64_t count, rows;
+    sel_init(&s);
+    SR_TRY(q_chain(m, rq, err));
+    sel_i64(&s, " AND kind = %s", k);
+    SR_TRY(filters[k](rq, &s, err));
+    SR_TRY(tags(rq, &s, err));
+    SR_TRY(min_volume(rq, &s, err));
+    SR_TRY(q_page(rq, &pg, err));
+    SR_TRY(count_rows(m, &s, &count, err));
+    struct jw w = jw_of(b);
+    jw_obj(&w);
+    jw_kbool(&w, "ok", true);
+    jw_key(&w, "orders");
+    jw_arr(&w);
+    SR_TRY(write_rows(m, &w, k, &s, &pg, &rows, err));
+    jw_end_arr(&w);
+    jw_ku64(&w, "count", count);
+    if (rows == pg.limit) jw_ku64(&w, "nextPage", pg.skip + pg.limit);
+    jw_end_obj(&w);
+    return buf_status(b, err);
+}
+
+sr_status route_book(struct http_req *rq, void *role, struct sr_err *err) {
+    struct market *m = role;
+    struct slice body;
+    cleanup_buf struct buf key, b;
+    buf_init(&key, 2048);
+    buf_init(&b, 64u << 20);
+    buf_u8(&key, (uint8_t)path_kind(rq));
+    buf_add(&key, http_query_raw(rq));
+    if (!key.bad && cache_get(m->cache, buf_slice(&key), m->generation, &body))
+        return http_reply(rq, 200, "application/json; charset=utf-8", body, err);
+    SR_TRY(list(m, rq, &b, err));
+    if (!key.bad) cache_put(m->cache, buf_slice(&key), m->generation, buf_slice(&b));
+    return http_reply(rq, 200, "application/json; charset=utf-8", buf_slice(&b), err);
+}
+
+sr_status route_order(struct http_req *rq, void *role, struct sr_err *err) {
+    struct market *m = role;
+    poco_kind k = path_kind(rq);
+    struct hash h;
+    struct order_row r;
+    char iso[25];
+    SR_TRY(q_chain(m, rq, err));
+    SR_TRY(q_hash_text("orderHash", http_param(rq, "orderHash"), &h, err));
+    cleanup_buf struct buf text, b;
+    buf_init(&text, MARKET_BODY_MAX * 6);
+    buf_init(&b, MARKET_BODY_MAX * 7);
+    sr_status st = order_load(m, &h, &r, &text, NULL);
+    if (st == SR_E_NOTFOUND || (st == SR_OK && r.kind != k))
+        return sr_fail(err, SR_E_NOTFOUND, "%sorder not found", poco_kind_word[k]);
+    if (st != SR_OK) return sr_fail(err, st, "orders");
+    iso8601(iso, r.published_ms);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    jw_kbool(&w, "ok", true);
+    jw_khash(&w, "orderHash", &h);
+    jw_key(&w, "chainId"); /* the query's text, here: the official answer does so */
+    jw_u256_dec(&w, u256_of(m->chain_id));
+    jw_key(&w, "order");
+    jw_raw(&w, buf_slice(&text));
+    jw_ku64(&w, "remaining", r.remaining);
+    jw_kcstr(&w, "status", order_status_word[r.status]);
+    jw_kcstr(&w, "publicationTimestamp", iso);
+    jw_kcstr(&w, "signer", addr_checksum(&r.signer).s);
+    jw_end_obj(&w);
+    return http_reply_json(rq, 200, &b, err);
+}

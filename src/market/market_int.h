@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * market_int.h - the market's parts
+ *
+ * schema.c   tables            index.c   chain -> rows, rollbacks      orders.c  order rows
+ * query.c    parameters        auth.c    challenges                    publish.c POST, PUT
+ * books.c    order lists       deals.c   deals, categories, ohlc       v1.c      our own routes
+ * cache.c    ready answers     market_main.c
+ */
+#pragma once
+#include "db/db.h"
+#include "eth/follower.h"
+#include "ipfs/ipfs.h"
+#include "market/market.h"
+#include "net/net.h"
+#include "net/role.h"
+#include "poco/poco.h"
+
+#define MARKET_BODY_MAX       (256u * 1024)
+#define MARKET_OPEN_MAX       1000u   /* open orders of one kind by one signer */
+#define MARKET_CHALLENGE_MS   600000u /* a challenge not used by then is replaced */
+#define MARKET_CHALLENGES_MAX 100000u
+#define MARKET_PAGE           20u
+#define MARKET_PAGE_MIN       10u
+#define MARKET_PAGE_MAX       1000u
+#define MARKET_CACHE          512u
+#define MARKET_CACHE_BYTES    (64u * 1024) /* of one kept answer */
+#define MARKET_VERSION        "6.4.0"      /* of the official interface that we speak */
+#define MARKET_TASKS_MAX      64u          /* tasks shown with a deal */
+#define MARKET_STREAMS_MAX    1000u        /* open event streams */
+
+typedef enum { ORDER_OPEN, ORDER_FILLED, ORDER_CANCELED, ORDER_DEAD } order_status;
+extern const char *const order_status_word[4];
+
+struct answer_cache; /* cache.c */
+
+struct market {
+    struct db *db;
+    struct eth_rpc *rpc;
+    struct poco poco;
+    struct addr data_protector;
+    uint64_t chain_id;
+    uint64_t open_max;
+    const char *scheduler_url; /* for compass; NULL: none */
+    bool has_workerpool;
+    struct addr workerpool;
+    struct eth_follower *follower;
+
+    /* the follower is reading the chain for a step: what a publish reads now may be old */
+    bool stepping;
+    uint64_t step_no;
+    struct fcond step_done;
+
+    uint64_t generation; /* of everything that a list shows */
+    struct answer_cache *cache;
+    uint64_t head; /* last indexed block */
+    struct hash head_hash;
+    struct fcond changed; /* for event streams */
+    uint64_t change_no;
+    unsigned streams;
+    bool caught_up;
+    struct fcond up;
+};
+
+/* Something that a list shows has changed. */
+void market_changed(struct market *m);
+
+/* ---- schema.c */
+SR_CHECK sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err);
+
+/* ---- query.c: failures carry the official texts and HTTP statuses */
+struct http_req;
+SR_CHECK sr_status q_chain(struct market *m, struct http_req *rq, struct sr_err *err);
+/* "<p> must be a bytes32 hexstring" */
+SR_CHECK sr_status q_hash_text(const char *p, struct slice text, struct hash *ret,
+                               struct sr_err *err);
+SR_CHECK sr_status q_addr_text(const char *p, struct slice text, struct addr *ret,
+                               struct sr_err *err);
+SR_CHECK sr_status q_int_text(const char *p, struct slice text, uint64_t min, uint64_t *ret,
+                              struct sr_err *err);
+typedef enum { Q_ABSENT, Q_ANY, Q_GIVEN } q_state;
+SR_CHECK sr_status q_addr(struct http_req *rq, const char *p, bool any_ok, q_state *ret_state,
+                          struct addr *ret, struct sr_err *err);
+SR_CHECK sr_status q_hash(struct http_req *rq, const char *p, bool *ret_given, struct hash *ret,
+                          struct sr_err *err);
+SR_CHECK sr_status q_int(struct http_req *rq, const char *p, uint64_t min, bool *ret_given,
+                         uint64_t *ret, struct sr_err *err);
+SR_CHECK sr_status q_bool(struct http_req *rq, const char *p, bool *ret, struct sr_err *err);
+struct q_page {
+    uint64_t limit, skip;
+};
+SR_CHECK sr_status q_page(struct http_req *rq, struct q_page *ret, struct sr_err *err);
+
+/* Ours: page and size. */
+SR_CHECK sr_status v1_page(struct http_req *rq, struct q_page *ret, struct sr_err *err);
+
+/* SELECTs put together from what was asked: "$n" are numbered as values come */
+#define SEL_ARGS 30
+struct sel {
+    struct buf where; /* " AND a = $1 ..." */
+    struct db_val args[SEL_ARGS];
+    uint8_t mem[SEL_ARGS][32]; /* bytes of blobs */
+    size_t n;
+};
+void sel_init(struct sel *s);
+void sel_done(struct sel *s);
+#define cleanup_sel __attribute__((cleanup(sel_done)))
+/* text has one %s where "$n" goes */
+void sel_addr(struct sel *s, const char *text, const struct addr *a);
+void sel_hash(struct sel *s, const char *text, const struct hash *h);
+void sel_i64(struct sel *s, const char *text, int64_t v);
+void sel_text(struct sel *s, const char *text); /* no value */
+
+/* ---- orders.c */
+struct order_row {
+    struct hash hash;
+    poco_kind kind;
+    order_status status;
+    struct addr signer;
+    uint64_t remaining, published_ms, volume;
+    bool bulk;
+};
+/* SR_E_NOTFOUND. json gets the order's text (numbers style); may be NULL. */
+SR_CHECK sr_status order_load(struct market *m, const struct hash *h, struct order_row *ret,
+                              struct buf *json, struct sr_err *err);
+/* Inserts, or revives a dead one. now_ms for a new one. */
+SR_CHECK sr_status order_store(struct market *m, const struct poco_order *o, const struct hash *h,
+                               const struct addr *signer, uint64_t remaining, uint64_t now_ms,
+                               struct sr_err *err);
+SR_CHECK sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *err);
+/* By an event in `block`: the old state is kept for a rollback. Dependent request orders are looked
+ * after. */
+SR_CHECK sr_status order_set(struct market *m, const struct hash *h, order_status status,
+                             uint64_t remaining, uint64_t block, struct sr_err *err);
+SR_CHECK sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err);
+/* Open request orders on that app or data set which have nothing left to match: dead. */
+SR_CHECK sr_status orders_check_requests(struct market *m, poco_kind k, const struct addr *resource,
+                                         uint64_t block, struct sr_err *err);
+/* Open orders of the resource signed by somebody who is not its owner now: dead. */
+SR_CHECK sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr *resource,
+                                        const struct addr *owner, uint64_t block,
+                                        struct sr_err *err);
+/* Has open orders that need a stake? */
+SR_CHECK sr_status orders_need_stake(struct market *m, const struct addr *who, bool *ret,
+                                     struct sr_err *err);
+SR_CHECK sr_status orders_stake_is(struct market *m, const struct addr *who, struct u256 stake,
+                                   uint64_t block, struct sr_err *err);
+/* What an order asks its signer to hold: spec 2.6 #9, #10. False: more than 2^256. */
+bool order_stake(const struct poco_order *o, uint64_t remaining, struct u256 *ret);
+/* Is there an open order of that kind which a request could use? *ret_best its lowest price. */
+struct request_needs {
+    struct addr app, dataset, workerpool, requester;
+    bool tee;
+};
+SR_CHECK sr_status orders_for_request(struct market *m, poco_kind k, const struct request_needs *n,
+                                      bool *ret_any, uint64_t *ret_best, struct sr_err *err);
+/* {order, orderHash, chainId, publicationTimestamp, signer, remaining, status[, bulk]} members */
+void order_item(struct jw *w, const struct order_row *r, struct slice json, uint64_t chain_id,
+                bool with_bulk);
+bool order_is_bulk(uint64_t volume, uint64_t price);
+
+/* ---- auth.c */
+sr_status route_challenge(struct http_req *rq, void *role, struct sr_err *err);
+/* Checks the authorization header, uses the challenge up. SR_E_REFUSED "invalid authorization". */
+SR_CHECK sr_status auth_check(struct market *m, struct http_req *rq, struct addr *ret_who,
+                              struct sr_err *err);
+
+/* ---- publish.c, books.c, deals.c, v1.c: routes */
+sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_book(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_order(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_deals(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_deal(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_categories(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_category(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_ohlc(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_metrics(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_version(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_compass(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_datasets(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_dataset(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_deals(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_deal(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_task(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_head(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_events(struct http_req *rq, void *role, struct sr_err *err);
+void market_error(struct http_req *rq, const struct sr_err *e);
+/* The kind a path begins with: "/apporders/..." */
+poco_kind path_kind(struct http_req *rq);
+
+/* ---- cache.c: answers of GET lists, good until the generation changes */
+struct answer_cache *cache_new(void) SR_CHECK;
+void cache_free(struct answer_cache *c);
+bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, struct slice *ret);
+void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, struct slice body);
+
+/* ---- index.c */
+SR_CHECK sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err);
+SR_CHECK sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err);
+/* What the follower needs at a start. marks: FOLLOW_KEEP of them. */
+SR_CHECK sr_status index_marks(struct market *m, struct eth_mark *marks, size_t *ret_n,
+                               struct sr_err *err);
+#define INDEX_TOPICS 13
+void index_topics(struct hash t[INDEX_TOPICS]);
+
+/* ---- market_main.c, also for tests */
+extern const struct http_route market_routes[];
+extern const size_t market_routes_n;
+struct market_opts {
+    const char *path; /* database */
+    const char *rpc, *ws;
+    struct addr hub, data_protector, workerpool;
+    bool has_data_protector, has_workerpool;
+    const char *scheduler_url;
+    uint64_t start_block, open_max;
+};
+/* Opens, follows the chain in a fiber of its own. Waits. Owned: market_stop. */
+SR_CHECK sr_status market_start(const struct market_opts *o, struct market **ret,
+                                struct sr_err *err);
+void market_stop(struct market *m);

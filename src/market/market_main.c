@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "market/market_int.h"
+#include <stdlib.h>
+
+const struct http_route market_routes[] = {
+    {"GET", "/version", route_version, 0},
+    {"GET", "/challenge", route_challenge, 0},
+    {"GET", "/categories/{catid}", route_category, 0},
+    {"GET", "/categories", route_categories, 0},
+    {"GET", "/deals/{dealid}", route_deal, 0},
+    {"GET", "/deals", route_deals, 0},
+    {"GET", "/ohlc", route_ohlc, 0},
+    {"GET", "/metrics", route_metrics, 0},
+    {"GET", "/apporders/{orderHash}", route_order, 0},
+    {"GET", "/datasetorders/{orderHash}", route_order, 0},
+    {"GET", "/workerpoolorders/{orderHash}", route_order, 0},
+    {"GET", "/requestorders/{orderHash}", route_order, 0},
+    {"GET", "/apporders", route_book, 0},
+    {"GET", "/datasetorders", route_book, 0},
+    {"GET", "/workerpoolorders", route_book, 0},
+    {"GET", "/requestorders", route_book, 0},
+    {"POST", "/apporders", route_publish, MARKET_BODY_MAX},
+    {"POST", "/datasetorders", route_publish, MARKET_BODY_MAX},
+    {"POST", "/workerpoolorders", route_publish, MARKET_BODY_MAX},
+    {"POST", "/requestorders", route_publish, MARKET_BODY_MAX},
+    {"PUT", "/apporders", route_unpublish, MARKET_BODY_MAX},
+    {"PUT", "/datasetorders", route_unpublish, MARKET_BODY_MAX},
+    {"PUT", "/workerpoolorders", route_unpublish, MARKET_BODY_MAX},
+    {"PUT", "/requestorders", route_unpublish, MARKET_BODY_MAX},
+    {"GET", "/v1/datasets", v1_datasets, 0},
+    {"GET", "/v1/datasets/{address}", v1_dataset, 0},
+    {"GET", "/v1/apps", v1_datasets, 0},
+    {"GET", "/v1/apps/{address}", v1_dataset, 0},
+    {"GET", "/v1/workerpools", v1_datasets, 0},
+    {"GET", "/v1/workerpools/{address}", v1_dataset, 0},
+    {"GET", "/v1/deals", v1_deals, 0},
+    {"GET", "/v1/deals/{deal}", v1_deal, 0},
+    {"GET", "/v1/tasks/{task}", v1_task, 0},
+    {"GET", "/v1/head", v1_head, 0},
+    {"GET", "/v1/events", v1_events, 0},
+    {"GET", "/{chainId}/workerpools/{address}", route_compass, 0},
+};
+const size_t market_routes_n = SR_ARRAY_LEN(market_routes);
+
+/* {ok:false, error}: clients read error. Ours get code and hint too. */
+void market_error(struct http_req *rq, const struct sr_err *e) {
+    int status = sr_status_http(e->code);
+    const char *text = e->what;
+    if (e->code == SR_E_UNAVAILABLE || e->code == SR_E_TIMEOUT || e->code == SR_E_CHAIN) {
+        log_err(LOG_WARN, "request_failed", e);
+        status = 500;
+        text = "Something went wrong, you should retry later.";
+    } else if (status >= 500 || e->code == SR_E_SYS) {
+        log_err(LOG_WARN, "request_failed", e);
+        status = 500;
+        text = "Internal error";
+    } else if (status == 401) {
+        status = 403;
+    }
+    cleanup_buf struct buf b;
+    buf_init(&b, 4096);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    jw_kbool(&w, "ok", false);
+    jw_kcstr(&w, "error", text);
+    jw_kcstr(&w, "code", sr_status_name(e->code));
+    if (e->hint[0]) jw_kcstr(&w, "hint", e->hint);
+    jw_end_obj(&w);
+    if (http_reply_json(rq, status, &b, NULL) != SR_OK) return; /* the client has left */
+}
+
+static void follow(void *arg) {
+    struct market *m = arg;
+    struct sr_err e = {0};
+    sr_status st = eth_follow(m->follower, &e);
+    if (st == SR_OK || st == SR_E_CANCELLED) return;
+    /* a role that no longer indexes must not look alive */
+    log_err(LOG_ERROR, "index_stopped", &e);
+    net_stop();
+}
+
+static sr_status start_index(struct market *m, const struct market_opts *o, struct sr_err *err) {
+    static struct addr addrs[5];
+    static struct hash topics[INDEX_TOPICS];
+    struct eth_mark marks[FOLLOW_KEEP];
+    size_t n;
+    addrs[0] = m->poco.hub;
+    addrs[1] = m->poco.app_registry;
+    addrs[2] = m->poco.dataset_registry;
+    addrs[3] = m->poco.workerpool_registry;
+    addrs[4] = m->data_protector;
+    index_topics(topics);
+    SR_TRY(index_marks(m, marks, &n, err));
+    if (n) {
+        m->head = marks[n - 1].number;
+        m->head_hash = marks[n - 1].hash;
+    }
+    const struct eth_follow_opts f = {.rpc = m->rpc,
+                                      .ws_url = o->ws,
+                                      .start_block = o->start_block,
+                                      .marks = marks,
+                                      .n_marks = n,
+                                      .filter = {.addrs = addrs,
+                                                 .n_addrs = o->has_data_protector ? 5 : 4,
+                                                 .topics0 = topics,
+                                                 .n_topics0 = INDEX_TOPICS},
+                                      .arg = m,
+                                      .on_step = index_step,
+                                      .on_rollback = index_rollback};
+    SR_TRY(eth_follower_new(&f, &m->follower, err));
+    return fiber_start(follow, m, err);
+}
+
+/* The chain may start later than we do: waits for it, saying so once. */
+static sr_status open_hub(struct market *m, const struct addr *hub, struct sr_err *err) {
+    for (uint64_t wait = 50, told = 0;; wait = wait < 1000 ? wait * 2 : wait) {
+        struct sr_err e = {0};
+        sr_status st = poco_open(m->rpc, hub, &m->poco, &e);
+        if (st != SR_E_UNAVAILABLE && st != SR_E_TIMEOUT) {
+            if (st != SR_OK && err) *err = e;
+            return st;
+        }
+        if (!told++) log_err(LOG_INFO, "waits_for_chain", &e);
+        SR_TRY(fiber_sleep(wait, err));
+    }
+}
+
+sr_status market_start(const struct market_opts *o, struct market **ret, struct sr_err *err) {
+    struct market *m = calloc(1, sizeof *m);
+    if (!m) return sr_fail(err, SR_E_NOMEM, "market");
+    m->data_protector = o->data_protector;
+    m->scheduler_url = o->scheduler_url;
+    m->has_workerpool = o->has_workerpool;
+    m->workerpool = o->workerpool;
+    m->open_max = o->open_max ? o->open_max : MARKET_OPEN_MAX;
+    m->cache = cache_new();
+    sr_status st = m->cache ? SR_OK : sr_fail(err, SR_E_NOMEM, "market");
+    if (st == SR_OK) st = market_db_open(o->path, &m->db, err);
+    if (st == SR_OK) st = eth_rpc_new(o->rpc, &m->rpc, err);
+    if (st == SR_OK) st = open_hub(m, &o->hub, err);
+    m->chain_id = m->poco.domain.chain_id;
+    if (st == SR_OK) st = start_index(m, o, err);
+    if (st != SR_OK) {
+        market_stop(m);
+        return st;
+    }
+    *ret = m;
+    return SR_OK;
+}
+
+/* The follower's fiber has ended, or never ran. */
+void market_stop(struct market *m) {
+    if (!m) return;
+    eth_follower_free(m->follower);
+    eth_rpc_free(m->rpc);
+    db_close(m->db);
+    cache_free(m->cache);
+    free(m);
+}
+
+/* ---- the role */
+
+struct role {
+    struct role_flags rf;
+    struct market_opts o;
+    uint64_t chain_id;
+    struct market *m;
+    struct http_server *server;
+};
+
+static sr_status read_addr(const char *flag, const char *text, struct addr *ret, bool *ret_given,
+                           struct sr_err *err) {
+    *ret_given = text != NULL;
+    if (text && !addr_parse(slice_str(text), ret))
+        return sr_fail(err, SR_E_USAGE, "market: %s is not an address", flag);
+    return SR_OK;
+}
+
+static sr_status start(void *arg, struct sr_err *err) {
+    struct role *r = arg;
+    SR_TRY(market_start(&r->o, &r->m, err));
+    if (r->m->chain_id != r->chain_id) {
+        sr_status st = sr_fail(err, SR_E_USAGE, "the chain node is of chain %llu, not %llu",
+                               (unsigned long long)r->m->chain_id, (unsigned long long)r->chain_id);
+        sr_hint(err, "give the market --rpc of a node of that chain");
+        return st;
+    }
+    const struct http_opts h = {.routes = market_routes,
+                                .n_routes = market_routes_n,
+                                .role = r->m,
+                                .cors = true,
+                                .on_error = market_error};
+    return http_serve(&h, r->rf.listen_host, r->rf.listen_port, r->rf.listen_fd, &r->server, err);
+}
+
+int market_main(int argc, char **argv) {
+    struct role r = {0};
+    struct sr_err e = {0};
+    const char *rpc = NULL, *ws = NULL, *chain = NULL, *hub = NULL, *apps = NULL, *datasets = NULL,
+               *pools = NULL, *protector = NULL, *scheduler = NULL, *pool = NULL, *first = NULL,
+               *open_max = NULL;
+    const struct role_flag flags[] = {
+        {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
+        {"--ws", &ws, false, "websocket of the chain's node; without it we poll"},
+        {"--chain-id", &chain, true, "number of the chain"},
+        {"--hub", &hub, true, "address of the hub"},
+        {"--app-registry", &apps, false, "address; the hub's own word counts"},
+        {"--dataset-registry", &datasets, false, "address; the hub's own word counts"},
+        {"--workerpool-registry", &pools, false, "address; the hub's own word counts"},
+        {"--data-protector", &protector, false, "address of DataProtector"},
+        {"--scheduler", &scheduler, false, "URL that compass gives for --workerpool"},
+        {"--workerpool", &pool, false, "address of the workerpool"},
+        {"--first-block", &first, false, "block of the hub's creation"},
+        {"--open-orders", &open_max, false, "most open orders of one kind by one signer"},
+    };
+    char *path = NULL;
+    bool given;
+    sr_status st = role_parse(argc, argv, "market", flags, SR_ARRAY_LEN(flags), &r.rf, &e);
+    if (st == SR_OK && !r.rf.dir) st = sr_fail(&e, SR_E_USAGE, "market: --dir is missing");
+    if (st == SR_OK && !num_u64(slice_str(chain), UINT64_MAX, &r.chain_id))
+        st = sr_fail(&e, SR_E_USAGE, "market: --chain-id is not a number");
+    if (st == SR_OK) st = read_addr("--hub", hub, &r.o.hub, &given, &e);
+    if (st == SR_OK)
+        st = read_addr("--data-protector", protector, &r.o.data_protector, &r.o.has_data_protector,
+                       &e);
+    if (st == SR_OK) st = read_addr("--workerpool", pool, &r.o.workerpool, &r.o.has_workerpool, &e);
+    if (st == SR_OK && first && !num_u64(slice_str(first), UINT64_MAX, &r.o.start_block))
+        st = sr_fail(&e, SR_E_USAGE, "market: --first-block is not a number");
+    if (st == SR_OK && open_max && !num_u64(slice_str(open_max), 1000000, &r.o.open_max))
+        st = sr_fail(&e, SR_E_USAGE, "market: --open-orders is not a number up to 1000000");
+    if (st == SR_OK) st = role_begin(&r.rf, &e);
+    if (st == SR_OK) {
+        path = path_join(r.rf.dir, "market.db");
+        st = path ? fs_mkdirs(r.rf.dir, 0700, &e) : sr_fail(&e, SR_E_NOMEM, "market");
+    }
+    r.o.path = path;
+    r.o.rpc = rpc;
+    r.o.ws = ws;
+    r.o.scheduler_url = scheduler;
+    if (st == SR_OK) st = net_call(start, &r, &e);
+    int rc = 0;
+    if (st != SR_OK) {
+        rc = role_fail(&r.rf, &e);
+    } else {
+        role_ready(&r.rf, http_server_port(r.server));
+        rc = role_run(&r.rf);
+        http_server_close(r.server);
+        market_stop(r.m);
+    }
+    free(path);
+    return rc;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.c - the market's tables
+ *
+ * Rows of the chain carry their block, so that a reorg is a delete; what is changed instead of
+ * added (orders, owners) leaves its old state in an undo table. Tags are four signed words, lowest
+ * first, so that bits are tested in SQL.
+ */
+#include "market/market_int.h"
+
+static const char *const steps[] = {
+    "CREATE TABLE orders (hash BYTEA NOT NULL UNIQUE, kind BIGINT NOT NULL, status BIGINT NOT NULL,"
+    " signer BYTEA NOT NULL, resource BYTEA NOT NULL, price BIGINT NOT NULL,"
+    " volume BIGINT NOT NULL, remaining BIGINT NOT NULL, tag0 BIGINT NOT NULL,"
+    " tag1 BIGINT NOT NULL, tag2 BIGINT NOT NULL, tag3 BIGINT NOT NULL, category BIGINT NOT NULL,"
+    " trust BIGINT NOT NULL, bulk BIGINT NOT NULL, stake BIGINT NOT NULL,"
+    " app BYTEA, dataset BYTEA, workerpool BYTEA, requester BYTEA, beneficiary BYTEA,"
+    " published BIGINT NOT NULL, json TEXT NOT NULL);"
+    /* "any" pages: in the order shown, filters tested on the way */
+    "CREATE INDEX orders_book ON orders (kind, status, price, published, hash);"
+    "CREATE INDEX orders_resource ON orders (kind, status, resource, price, published, hash);"
+    "CREATE INDEX orders_public ON orders (kind, status, app, dataset, workerpool, requester,"
+    " price, published, hash);"
+    "CREATE INDEX orders_signer ON orders (signer, kind, status);"
+    "CREATE TABLE order_undo (block BIGINT NOT NULL, seq BIGINT NOT NULL, hash BYTEA NOT NULL,"
+    " status BIGINT NOT NULL, remaining BIGINT NOT NULL);"
+    "CREATE INDEX order_undo_block ON order_undo (block, seq);"
+    "CREATE TABLE challenge (who BYTEA NOT NULL UNIQUE, challenge TEXT NOT NULL,"
+    " made BIGINT NOT NULL);"
+    "CREATE TABLE mark (number BIGINT NOT NULL PRIMARY KEY, hash BYTEA NOT NULL);"
+    "CREATE TABLE category (id BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+    " description TEXT NOT NULL, timeref BIGINT NOT NULL, tx BYTEA NOT NULL,"
+    " block BIGINT NOT NULL, time BIGINT NOT NULL);"
+    "CREATE INDEX category_block ON category (block);"
+    "CREATE TABLE deal (id BYTEA NOT NULL UNIQUE, block BIGINT NOT NULL, log BIGINT NOT NULL,"
+    " time BIGINT NOT NULL, tx BYTEA NOT NULL, app BYTEA NOT NULL, dataset BYTEA NOT NULL,"
+    " workerpool BYTEA NOT NULL, app_owner BYTEA NOT NULL, dataset_owner BYTEA NOT NULL,"
+    " workerpool_owner BYTEA NOT NULL, requester BYTEA NOT NULL, beneficiary BYTEA NOT NULL,"
+    " app_hash BYTEA NOT NULL, dataset_hash BYTEA NOT NULL, workerpool_hash BYTEA NOT NULL,"
+    " request_hash BYTEA NOT NULL, category BIGINT NOT NULL, volume BIGINT NOT NULL,"
+    " price BIGINT NOT NULL, json TEXT NOT NULL);"
+    "CREATE INDEX deal_block ON deal (block, id);"
+    "CREATE INDEX deal_requester ON deal (requester, block);"
+    "CREATE INDEX deal_app ON deal (app, block);"
+    "CREATE INDEX deal_dataset ON deal (dataset, block);"
+    "CREATE INDEX deal_workerpool ON deal (workerpool, block);"
+    "CREATE INDEX deal_app_hash ON deal (app_hash, block);"
+    "CREATE INDEX deal_dataset_hash ON deal (dataset_hash, block);"
+    "CREATE INDEX deal_workerpool_hash ON deal (workerpool_hash, block);"
+    "CREATE INDEX deal_request_hash ON deal (request_hash, block);"
+    "CREATE TABLE task_event (task BYTEA NOT NULL, block BIGINT NOT NULL, log BIGINT NOT NULL,"
+    " time BIGINT NOT NULL, deal BYTEA NOT NULL, idx TEXT NOT NULL, status BIGINT NOT NULL,"
+    " results BYTEA NOT NULL, digest BYTEA NOT NULL, tx BYTEA NOT NULL);"
+    "CREATE INDEX task_event_task ON task_event (task, block, log);"
+    "CREATE INDEX task_event_deal ON task_event (deal);"
+    "CREATE INDEX task_event_block ON task_event (block, log);"
+    "CREATE TABLE resource (address BYTEA NOT NULL UNIQUE, kind BIGINT NOT NULL,"
+    " owner BYTEA NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, multiaddr TEXT NOT NULL,"
+    " checksum BYTEA NOT NULL, schema TEXT, block BIGINT NOT NULL, log BIGINT NOT NULL,"
+    " time BIGINT NOT NULL, tx BYTEA NOT NULL);"
+    "CREATE INDEX resource_owner ON resource (kind, owner, block, log);"
+    "CREATE INDEX resource_block ON resource (block);"
+    "CREATE INDEX resource_kind ON resource (kind, block, log);"
+    "CREATE TABLE owner_undo (block BIGINT NOT NULL, seq BIGINT NOT NULL, address BYTEA NOT NULL,"
+    " owner BYTEA NOT NULL);"
+    "CREATE INDEX owner_undo_block ON owner_undo (block, seq);",
+};
+
+sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {
+    struct db *db;
+    SR_TRY(db_open(path, 0, &db, err));
+    sr_status st = db_migrate(db, steps, SR_ARRAY_LEN(steps), err);
+    if (st != SR_OK) {
+        db_close(db);
+        return st;
+    }
+    *ret = db;
+    return SR_OK;
+}
