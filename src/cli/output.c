@@ -17,6 +17,19 @@ void out_end(struct cli *c) {
     if (c->json && c->w.depth == 0) buf_str(&c->out, "\n");
 }
 
+/* Names on the chain and texts of services are chosen by others: none may steer a terminal. */
+static void add_printable(struct buf *b, const char *text) {
+    for (const char *p = text; *p; p++) {
+        unsigned char ch = (unsigned char)*p;
+        bool c1 = ch == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
+        if (ch < 0x20 || ch == 0x7f || c1)
+            buf_str(b, "?");
+        else
+            buf_put(b, p, 1);
+        if (c1) p++;
+    }
+}
+
 static void label(struct cli *c, const char *key) {
     buf_printf(&c->out, "%-16s ", key);
 }
@@ -26,7 +39,8 @@ void out_str(struct cli *c, const char *key, const char *value) {
         jw_kcstr(&c->w, key, value);
     } else if (value[0] != 0) {
         label(c, key);
-        buf_printf(&c->out, "%s\n", value);
+        add_printable(&c->out, value);
+        buf_str(&c->out, "\n");
     }
 }
 
@@ -54,7 +68,8 @@ void out_json(struct cli *c, const char *key, const char *json) {
         jw_raw(&c->w, slice_str(json ? json : "null"));
     } else if (json) {
         label(c, key);
-        buf_printf(&c->out, "%s\n", json);
+        add_printable(&c->out, json);
+        buf_str(&c->out, "\n");
     }
 }
 
@@ -85,7 +100,11 @@ void out_text(struct cli *c, const char *fmt, ...) {
     va_start(ap, fmt);
     (void)vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    buf_str(&c->out, line);
+    size_t n = strlen(line);
+    bool newline = n > 0 && line[n - 1] == '\n';
+    if (newline) line[n - 1] = 0;
+    add_printable(&c->out, line);
+    if (newline) buf_str(&c->out, "\n");
 }
 
 /* ---- progress ---------------------------------------------------------------------------------
@@ -163,8 +182,17 @@ int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
         jw_end_obj(&w);
         (void)printf("%s\n", buf_cstr(&b));
     } else {
-        (void)fprintf(stderr, "strongroom: %s\n", what);
-        if (err->hint[0]) (void)fprintf(stderr, "  what to do: %s\n", err->hint);
+        cleanup_buf struct buf b;
+        buf_init(&b, 4096);
+        buf_str(&b, "strongroom: ");
+        add_printable(&b, what);
+        buf_str(&b, "\n");
+        if (err->hint[0]) {
+            buf_str(&b, "  what to do: ");
+            add_printable(&b, err->hint);
+            buf_str(&b, "\n");
+        }
+        (void)fputs(buf_cstr(&b), stderr);
     }
     return sr_exit_code(code);
 }

@@ -274,7 +274,7 @@ static sr_status check_groups(struct sms_chain *c, struct eth_at at, struct sms_
         bool counts;
         const char *code;
     } all[] = {
-        {&a->datasetrestrict, &d->dataset.pointer, f->has_dataset, APP_CODE},
+        {&a->datasetrestrict, &d->dataset.pointer, true, APP_CODE},
         {&a->workerpoolrestrict, &d->workerpool.pointer, true, APP_CODE},
         {&a->requesterrestrict, &d->requester, true, APP_CODE},
         {&s->apprestrict, &d->app.pointer, f->has_dataset, DATASET_CODE},

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "zip/zip_int.h"
-#include <zlib.h>
 
 bool zip_name_ok(struct slice name, bool folder) {
     if (name.n == 0 || name.n > ZIP_NAME_MAX) return false;
@@ -12,8 +11,4 @@ bool zip_name_ok(struct slice name, bool folder) {
         if (seg.n == 0 || slice_is(seg, ".") || slice_is(seg, "..")) return false;
     }
     return true;
-}
-
-uint32_t zip_crc32(uint32_t crc, struct slice data) {
-    return data.n ? (uint32_t)crc32_z(crc, data.p, data.n) : crc;
 }

@@ -116,6 +116,18 @@ static void every_command_is_complete(void **state) {
     assert_true(cli_has("data") && cli_has("run") && cli_has("help") && !cli_has("market"));
 }
 
+static void texts_of_others_do_not_steer_the_terminal(void **state) {
+    (void)state;
+    struct cli *c = sr_calloc_n(1, sizeof *c);
+    buf_init(&c->out, 4096);
+    c->w = jw_of(&c->out);
+    out_str(c, "name", "a\x1b[2Jb\nc\xc2\x9b");
+    out_text(c, "%s\n", "d\re");
+    assert_string_equal(buf_cstr(&c->out), "name             a?[2Jb?c?\nd?e\n");
+    buf_done(&c->out);
+    free(c);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(options_and_arguments_may_be_mixed),
@@ -123,6 +135,7 @@ int main(void) {
         cmocka_unit_test(wrong_usage_is_said_with_a_hint),
         cmocka_unit_test(after_two_dashes_all_are_arguments),
         cmocka_unit_test(every_command_is_complete),
+        cmocka_unit_test(texts_of_others_do_not_steer_the_terminal),
     };
     return cmocka_run_group_tests_name("cli", t, NULL, NULL);
 }
