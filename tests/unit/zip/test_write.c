@@ -67,6 +67,33 @@ static void archives_of_the_data_protector_are_made_again_byte_for_byte(void **s
     }
 }
 
+static uint32_t plain_crc(uint32_t crc, const uint8_t *p, size_t n) {
+    crc = ~crc;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+static void checksums_of_all_lengths_and_places_are_right(void **state) {
+    (void)state;
+    uint8_t p[1200];
+    uint32_t seed = 77, crc = 0;
+    for (size_t i = 0; i < sizeof p; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        p[i] = (uint8_t)(seed >> 24);
+    }
+    assert_int_equal(zip_crc32(0, SLICE_LIT("123456789")), 0xcbf43926u);
+    assert_int_equal(zip_crc32(5, slice_of(NULL, 0)), 5);
+    for (size_t at = 0; at < 18; at++)
+        for (size_t n = 0; n <= 1100; n += n < 300 ? 1 : 37) {
+            uint32_t got = zip_crc32(crc, slice_of(p + at, n));
+            assert_int_equal(got, plain_crc(crc, p + at, n));
+            crc = got ^ (uint32_t)n;
+        }
+}
+
 static uint8_t *noise(size_t n) {
     uint32_t seed = 1;
     uint8_t *p = malloc(n + 1);
@@ -233,6 +260,7 @@ static void entries_beyond_4_gib_use_zip64(void **state) {
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(archives_of_the_data_protector_are_made_again_byte_for_byte),
+        cmocka_unit_test(checksums_of_all_lengths_and_places_are_right),
         cmocka_unit_test(streamed_entries_of_both_methods_come_back),
         cmocka_unit_test(content_other_than_announced_is_refused),
         cmocka_unit_test(names_that_leave_the_folder_are_refused),
