@@ -98,11 +98,11 @@ void out_text(struct cli *c, const char *fmt, ...) {
     char line[1024];
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(line, sizeof line, fmt, ap);
+    int full = vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     size_t n = strlen(line);
-    bool newline = n > 0 && line[n - 1] == '\n';
-    if (newline) line[n - 1] = 0;
+    bool newline = full >= (int)sizeof line || (n > 0 && line[n - 1] == '\n'); /* cut, or whole */
+    if (n > 0 && line[n - 1] == '\n') line[n - 1] = 0;
     add_printable(&c->out, line);
     if (newline) buf_str(&c->out, "\n");
 }
