@@ -30,6 +30,10 @@ void drive_setup(struct drive_world *w, const char *room_path) {
     buf_init(&w->platform, TEE_PLATFORM_MAX);
     buf_add(&w->platform, buf_slice(&a.secret_platform));
     tee_sim_authority_done(&a);
+    drive_keys(w);
+}
+
+void drive_keys(struct drive_world *w) {
     MUST(secp_keygen(&w->sms_key, NULL));
     MUST(secp_address(&w->sms_key, &w->sms_identity, NULL));
 }

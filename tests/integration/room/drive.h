@@ -44,6 +44,7 @@ struct drive_world {
     char dir[64];
 };
 void drive_setup(struct drive_world *w, const char *room_path);
+void drive_keys(struct drive_world *w); /* the secret service's, new */
 void drive_teardown(struct drive_world *w);
 /* Packs one executable as an image; *ret_digest its manifest's. */
 void drive_image(struct drive_world *w, const char *exe, const char *name, struct hash *ret_digest);

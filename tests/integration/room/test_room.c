@@ -12,12 +12,14 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -459,6 +461,65 @@ static void a_hostile_app_finds_no_way_out(void **state) {
     drive_end_done(&e);
 }
 
+/* While one room holds a secret in memory, files and environment, another task's hostile app looks
+ * for it. */
+static void look_from_another_room(void *arg, struct launched *r) {
+    (void)r;
+    struct drive_end *e = arg;
+    char args[256];
+    const struct drive_data data[] = {{.plain = SLICE_LIT("another's")}};
+    (void)snprintf(args, sizeof args, "1 none %d %s", (int)r->pid, world.dir);
+    drive_run(&world, "hostile", &hostile, &(struct drive){.args = args, .data = data, .n_data = 1},
+              e);
+    (void)close(r->stream); /* the first one has done its part */
+    r->stream = -1;
+}
+
+static void two_rooms_do_not_see_each_other(void **state) {
+    (void)state;
+    struct drive_end first, second = {0};
+    const struct drive_data data[] = {{.plain = SLICE_LIT("the secret of one task")}};
+    run(&(struct drive){.args = "sleep",
+                        .data = data,
+                        .n_data = 1,
+                        .app_secret = "s3cret",
+                        .while_running = look_from_another_room,
+                        .arg = &second},
+        &first);
+    if (!second.done) fail_msg("%s: %s", second.cause, second.message);
+    drive_end_done(&first);
+    drive_end_done(&second);
+}
+
+static void tell_running(void *arg, struct launched *r) {
+    (void)r;
+    if (write(*(int *)arg, "r", 1) != 1) _exit(1);
+}
+
+/* kill -9 of what launched the room: nothing stays. */
+static void when_the_launcher_is_killed_nothing_is_left(void **state) {
+    (void)state;
+    int ready[2];
+    char byte;
+    unsigned before = count_named("\tapp\n");
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct drive_end e;
+        drive_keys(&world); /* secrets do not survive a fork */
+        run(&(struct drive){.args = "sleep", .while_running = tell_running, .arg = &ready[1]}, &e);
+        _exit(0);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    assert_true(count_named("\tapp\n") > before);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    for (unsigned i = 0; i < 500 && count_named("\tapp\n") > before; i++) (void)poll(NULL, 0, 10);
+    assert_int_equal(count_named("\tapp\n"), before);
+}
+
 /* ---- the guard, with the real program: in a mount namespace of our own, whatever happens ---- */
 
 static void started_by_hand_it_refuses_and_touches_nothing(void **state) {
@@ -532,6 +593,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(only_the_services_envelope_for_this_room_and_task_opens),
         cmocka_unit_test(when_the_worker_goes_nothing_is_left),
         cmocka_unit_test(a_hostile_app_finds_no_way_out),
+        cmocka_unit_test(two_rooms_do_not_see_each_other),
+        cmocka_unit_test(when_the_launcher_is_killed_nothing_is_left),
         cmocka_unit_test(started_by_hand_it_refuses_and_touches_nothing),
         cmocka_unit_test(rooms_start_quickly),
     };
@@ -539,6 +602,17 @@ int main(int argc, char **argv) {
     room_path = argv[1];
     faults_path = argv[2];
     hostile_path = argv[3];
-    if (argc > 4) cmocka_set_test_filter(argv[4]);
+    if (argc > 4 && strcmp(argv[4], "--ordinary-user") == 0) {
+        /* The same rooms, started by nobody: where the test itself is root. */
+        if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 ||
+                               setresuid(65534, 65534, 65534) != 0))
+            return 1;
+        (void)prctl(PR_SET_DUMPABLE, 1); /* changing ids took it; an ordinary process has it */
+        if (access(room_path, R_OK) != 0 || access(faults_path, R_OK) != 0 ||
+            access(hostile_path, R_OK) != 0)
+            return 77; /* meson: skipped; the build folder is not for everybody */
+    } else if (argc > 4) {
+        cmocka_set_test_filter(argv[4]);
+    }
     return cmocka_run_group_tests_name("room", t, start, finish);
 }
