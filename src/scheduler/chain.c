@@ -13,15 +13,39 @@
 
 #define CONTRIBUTION_PERIODS 7 /* of the category's time, after the deal's start */
 #define FINAL_PERIODS        10
-#define LATE_S               30      /* the chain's clock may lag ours by so much */
+#define SKEW_MOVED_S         5       /* smaller changes are not stored */
 #define FRESH_LOOK_BACK      200000u /* blocks read by a scheduler without a database */
 #define BATCH                64      /* rows handled at once */
 #define OUTBOX_AGAIN_MS      30000
 #define OUTBOX_RETRY_MAX_MS  60000
 
+/* An idle chain's clock stands still while its deadlines pass, and its clock need not be ours. A
+ * block that we see being born tells how far apart the two are. */
 uint64_t sched_time(const struct sched *s) {
-    uint64_t wall = now_ms() / 1000, late = wall > LATE_S ? wall - LATE_S : 0;
-    return s->chain_time > late ? s->chain_time : late;
+    if (!s->have_skew) return s->chain_time;
+    int64_t at = (int64_t)(now_ms() / 1000) + s->skew_s;
+    return at > (int64_t)s->chain_time ? (uint64_t)at : s->chain_time;
+}
+
+static sr_status skew_seen(struct sched *s, uint64_t block_time, struct sr_err *err) {
+    int64_t skew = (int64_t)block_time - (int64_t)(now_ms() / 1000);
+    int64_t moved = skew - s->skew_s;
+    bool keep = !s->have_skew || moved > SKEW_MOVED_S || moved < -SKEW_MOVED_S;
+    s->have_skew = true;
+    s->skew_s = skew;
+    if (!keep) return SR_OK;
+    return db_run(s->db,
+                  "INSERT INTO meta (name, value) VALUES ('skew_s', $1)"
+                  " ON CONFLICT (name) DO UPDATE SET value = $1",
+                  DB_ARGS(db_i64(skew)), err);
+}
+
+sr_status chain_load(struct sched *s, struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    SR_TRY(db_select(s->db, "SELECT value FROM meta WHERE name = 'skew_s'", DB_NO_ARGS, &r, err));
+    s->have_skew = db_next(r);
+    if (s->have_skew) s->skew_s = db_col_i64(r, 0);
+    return db_end(sr_take_ptr(r), err);
 }
 
 void sched_kick_dispatch(struct sched *s) {
@@ -337,6 +361,7 @@ sr_status chain_on_step(void *sched, const struct eth_step *step, struct sr_err 
     bool was = s->caught_up;
     s->chain_time = step->head.time;
     s->chain_block = step->head.number;
+    if (was && step->head.number == step->chain_head) SR_TRY(skew_seen(s, step->head.time, err));
     s->caught_up = step->head.number >= step->chain_head;
     bool kick = a.deals || (s->caught_up && !was);
     act_after(s, &a);

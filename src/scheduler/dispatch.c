@@ -86,9 +86,11 @@ static sr_status assign(struct sched *s, const struct assigning *as, struct sr_e
     SR_TRY(deal_load(s, &t.deal, &d, err));
     struct wire_assignment a = {.task = as->task, .worker = as->worker->addr};
     SR_TRY(fetch_nonce(s, &as->task, &a.nonce, err));
-    a.expires_unix_s = now_ms() / 1000 + WIRE_ASSIGNMENT_LIFE_S - 10; /* clocks differ a little */
-    if (a.expires_unix_s > t.contribution_deadline && t.contribution_deadline > now_ms() / 1000)
-        a.expires_unix_s = t.contribution_deadline;
+    uint64_t left = WIRE_ASSIGNMENT_LIFE_S - 10; /* clocks differ a little */
+    uint64_t chain_now = sched_time(s);
+    if (t.contribution_deadline > chain_now && t.contribution_deadline - chain_now < left)
+        left = t.contribution_deadline - chain_now;
+    a.expires_unix_s = now_ms() / 1000 + left;
     SR_TRY(vault_sign_assignment(s->vault, &a, err));
     if (as->worker->gone) return sr_fail(err, SR_E_CANCELLED, "the worker left");
     cleanup_buf struct buf b;

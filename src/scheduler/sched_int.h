@@ -96,6 +96,8 @@ struct sched {
     bool open;         /* chain and vault have answered */
     bool caught_up;    /* the follower is at the chain's head */
     uint64_t chain_time, chain_block;
+    bool have_skew;
+    int64_t skew_s; /* the chain's clock less ours, when a block was last seen being born */
 
     struct pool_worker *workers;
     size_t n_workers, n_strangers;
@@ -117,7 +119,7 @@ struct sched {
 static inline uint64_t now_ms(void) {
     return clock_unix_ms();
 }
-/* The later of the chain's clock and ours, in seconds: an idle chain's clock stands still. */
+/* The chain's time now, in seconds: of its last block, or later by what has passed since. */
 uint64_t sched_time(const struct sched *s);
 void sched_kick_dispatch(struct sched *s);
 void sched_kick_pump(struct sched *s);
@@ -210,6 +212,7 @@ SR_CHECK sr_status outbox_drop(struct sched *s, const struct hash *task, struct 
 void task_changed(struct sched *s, const struct hash *id);
 
 /* ---- chain.c ---- */
+SR_CHECK sr_status chain_load(struct sched *s, struct sr_err *err); /* at the start */
 void chain_follow_fiber(void *sched);
 void chain_pump_fiber(void *sched);
 void chain_tick_fiber(void *sched);

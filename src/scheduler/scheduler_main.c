@@ -86,6 +86,7 @@ sr_status sched_open_db(struct sched *s, struct sr_err *err) {
     cleanup_free char *path = path_join(s->cfg.dir, "scheduler.db");
     if (!path) return sr_fail(err, SR_E_NOMEM, "no memory");
     SR_TRY(tasks_open(s, path, err));
+    SR_TRY(chain_load(s, err));
     return orders_load(s, err);
 }
 

@@ -37,6 +37,7 @@ static const char *const schema[] = {
     " next_ms BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (kind, task));"
     "CREATE TABLE pool_order (hash BYTEA PRIMARY KEY, json TEXT NOT NULL, volume BIGINT NOT NULL,"
     " made_ms BIGINT NOT NULL);",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL);",
 };
 
 sr_status tasks_open(struct sched *s, const char *path, struct sr_err *err) {

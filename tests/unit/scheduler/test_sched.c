@@ -480,6 +480,27 @@ WORLD_TEST(a_task_that_settles_slowly_is_initialised_by_the_scheduler) {
     return SR_OK;
 }
 
+WORLD_TEST(another_clock_on_the_chain_moves_no_deadline_and_an_idle_chain_does_not_stop_them) {
+    struct task_row t;
+    W->chain->now -= 50000000; /* more than a year behind ours */
+    uint64_t n = fc_block(W->chain);
+    while (W->s->chain_block < n) SR_TRY(fiber_sleep(2, err));
+    struct hash deal = good_deal(1), task = task_n(&deal, 0);
+    SR_TRY(wait_task(&task, TS_WAITING, &t, err));
+    SR_TRY(fiber_sleep(50, err));
+    SR_TRY(wait_task(&task, TS_WAITING, NULL, err));
+    CHECK(W->s->have_skew && W->s->skew_s < -49000000);
+    CHECK(sched_time(W->s) < t.contribution_deadline);
+    W->s->skew_s += 2101; /* as if so much had passed without a block */
+    SR_TRY(wait_task(&task, TS_FAILED, &t, err));
+    CHECK(strcmp(t.cause, "CONTRIBUTION_TIMEOUT") == 0);
+    int64_t kept = W->s->skew_s;
+    SR_TRY(world_crash(err));
+    SR_TRY(world_scheduler(err));
+    CHECK(W->s->have_skew && kept - W->s->skew_s < 3000);
+    return SR_OK;
+}
+
 WORLD_TEST(a_timeout_drops_the_running_job) {
     struct fake_worker f;
     struct hash got;
@@ -746,6 +767,7 @@ int main(void) {
         T(tasks_without_a_worker_time_out_and_are_claimed),
         T(a_failed_task_is_claimed_at_its_final_deadline_once),
         T(a_task_that_settles_slowly_is_initialised_by_the_scheduler),
+        T(another_clock_on_the_chain_moves_no_deadline_and_an_idle_chain_does_not_stop_them),
         T(a_timeout_drops_the_running_job),
         T(a_crash_before_the_worker_knew_gives_the_task_again),
         T(a_crash_while_the_worker_runs_lets_it_go_on),
