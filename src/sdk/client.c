@@ -93,7 +93,10 @@ sr_status sdk_call(struct sr_client *c, sdk_fn fn, void *arg, struct sr_err *err
     SR_ASSERT(c && c->magic == SDK_MAGIC);
     if (fiber_is_running()) return fn(arg, err);
     SR_TRY(net_init(err));
-    return net_call(fn, arg, err);
+    sr_status st = net_call(fn, arg, err);
+    if (st == SR_E_TIMEOUT || st == SR_E_UNAVAILABLE || st == SR_E_CHAIN)
+        sr_hint(err, "strongroom status shows which part does not answer; then try again");
+    return st;
 }
 
 sr_status sdk_fetch(const struct http_call *call, uint64_t patience_ms, struct http_answer *ret,

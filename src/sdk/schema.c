@@ -174,7 +174,8 @@ sr_status pd_tree_of_json(struct slice json, struct pd_tree *ret, struct sr_err 
     if (st != SR_OK) {
         sr_err_prefix(err, "data is not valid");
         sr_hint(err, "give one JSON object: {\"key\": \"value\"}");
-        return st;
+        if (err && st == SR_E_MALFORMED) err->code = SR_E_USAGE;
+        return st == SR_E_MALFORMED ? SR_E_USAGE : st;
     }
     if (!json_is(json_root(doc), JSON_OBJECT))
         return json_is(json_root(doc), JSON_ARRAY) ? invalid(err, "array data")

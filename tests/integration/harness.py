@@ -266,6 +266,14 @@ class Network:
             f.write(content if isinstance(content, bytes) else content.encode())
         return path
 
+    def files(self):
+        """Every regular file of the network's folder."""
+        for folder, _, names in os.walk(self.dir):
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.path.isfile(path) and not os.path.islink(path):
+                    yield path
+
     def folder(self, name):
         return os.path.join(self.home, name)
 

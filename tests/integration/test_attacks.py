@@ -33,7 +33,9 @@ def raw(url, data, seconds=5.0):
 class Attacks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         n = cls.n
         cls.app = n.app("patient-stats", "bob")
         cls.faults = n.app("faults", "bob")
@@ -45,9 +47,6 @@ class Attacks(unittest.TestCase):
         cls.eve = n.cli("wallet", "new", "--name", "eve", "--password-file", cls.pw)["address"]
         cls.eve_key = n.cli("wallet", "export", "eve", "--password-file", cls.pw)["privateKey"]
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def still_works(self):
         out = self.n.folder(f"ok-{os.urandom(4).hex()}")
@@ -197,16 +196,14 @@ class Attacks(unittest.TestCase):
 
     def places(self):
         """(name, bytes) of everything that may hold a secret by mistake."""
-        for folder, _, files in os.walk(self.n.dir):
-            for name in files:
-                path = os.path.join(folder, name)
-                if "/keys/" in path or path.endswith("network.json") or "/chain/" in path:
-                    continue  # what up made there holds the development keys, on purpose, mode 0600
-                try:
-                    with open(path, "rb") as f:
-                        yield path, f.read()
-                except OSError:
-                    continue
+        for path in self.n.files():
+            if "/keys/" in path or path.endswith("network.json") or "/chain/" in path:
+                continue  # what up made there holds the development keys, on purpose, mode 0600
+            try:
+                with open(path, "rb") as f:
+                    yield path, f.read()
+            except OSError:
+                continue
         for pid in harness.descendants(self.n.process.pid) + [self.n.process.pid]:
             for part in ("cmdline", "environ"):
                 try:
@@ -318,12 +315,11 @@ class Impostors(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         cls.faults = cls.n.app("faults", "bob")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def network(self, **services):
         doc = {**self.n.net, "services": {**self.n.net["services"], **services}}

@@ -18,19 +18,18 @@ ROLES = ["store", "market", "sms", "vault-sms", "vault-scheduler", "vault-worker
 class Crash(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         n = cls.n
         cls.app = n.app("patient-stats", "bob")
         cls.data = n.protect(PATIENTS)
         n.grant(cls.data, cls.app, "bob", "--count", "unlimited")
         began = time.monotonic()
-        n.cli("run", cls.app, "--data", cls.data, "-o", n.folder("warm"), who="bob")
+        n.cli("run", cls.app, "--data", cls.data, "--args", "ward dose", "-o", n.folder("warm"), who="bob")
         cls.typical = time.monotonic() - began
         cls.runs = 0
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def check_result(self, folder):
         with open(os.path.join(folder, "result.csv"), encoding="utf-8") as f:
@@ -41,7 +40,7 @@ class Crash(unittest.TestCase):
         cls.runs += 1
         out = n.folder(f"crash-{cls.runs}")
         stake = n.stake("bob")
-        p = n.start("run", self.app, "--data", self.data, "-o", out, who="bob")
+        p = n.start("run", self.app, "--data", self.data, "--args", "ward dose", "-o", out, who="bob")
         time.sleep(after)
         old = n.kill(role)
         try:
@@ -62,7 +61,7 @@ class Crash(unittest.TestCase):
 
     def works_again(self):
         out = self.n.folder(f"after-{type(self).runs}-{random.randrange(1 << 30)}")
-        self.n.cli("run", self.app, "--data", self.data, "-o", out, who="bob")
+        self.n.cli("run", self.app, "--data", self.data, "--args", "ward dose", "-o", out, who="bob")
         self.check_result(out)
 
 

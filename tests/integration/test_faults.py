@@ -25,16 +25,15 @@ def digest_of(cid):
 class Faults(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         n = cls.n
         cls.stats = n.app("patient-stats", "bob")
         cls.faults = n.app("faults", "bob")
         cls.data = n.protect(PATIENTS)
         n.grant(cls.data, cls.stats, "bob", "--count", "unlimited")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def refused(self, *args, who=None, code=3, says="", **more):
         """The command fails as it should: code, words, and a hint; nothing is spent."""
@@ -52,7 +51,7 @@ class Faults(unittest.TestCase):
     # ---- bad input
 
     def test_wrong_password(self):
-        pw, wrong = self.n.file("pw", "right\n"), self.n.file("wrong", "wrong\n")
+        pw, wrong = self.n.file("right.pw", "right\n"), self.n.file("wrong.pw", "wrong\n")
         self.n.cli("wallet", "new", "--name", "w", "--password-file", pw)
         self.refused("wallet", "export", "w", "--password-file", wrong, says="password")
         self.refused("account", "deposit", "1", "--password-file", wrong, who="w", says="password")
@@ -178,7 +177,8 @@ class Faults(unittest.TestCase):
     def test_an_app_without_its_image(self):
         path = os.path.join(self.n.home, "gone")
         shutil.copytree(os.path.join(harness.IAPPS, "faults"), path)
-        self.n.file("gone/app.json", '{"name":"gone","entrypoint":["faults"],"files":["faults"]}')
+        self.n.file("gone/only-here", "so that the image is another")
+        self.n.file("gone/app.json", '{"name":"gone","entrypoint":["faults"],"files":["faults","only-here"]}')
         app = self.n.cli("app", "deploy", path, who="bob")
         os.unlink(self.blob(app["multiaddr"]))
         self.refused("run", app["address"], who="bob", says="is not in the store")

@@ -13,7 +13,9 @@ class Story(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         n = cls.n
         cls.app = n.app("patient-stats", "bob")
         cls.protected = n.cli("data", "protect", n.file("patients.csv", PATIENTS), "--name", "patients", who="alice")
@@ -21,9 +23,6 @@ class Story(unittest.TestCase):
         n.grant(cls.data, cls.app, "bob", "--count", "unlimited")
         cls.run_bob = n.cli("run", cls.app, "--data", cls.data, "--args", "ward dose", "-o", n.folder("bob"), who="bob")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def test_01_protecting_gives_address_place_and_checksum(self):
         p = self.protected
@@ -92,7 +91,7 @@ class Story(unittest.TestCase):
 
     def test_10_a_second_run_works_the_same(self):
         out = self.n.folder("second")
-        self.n.cli("run", self.app, "--data", self.data, "-o", out, who="bob")
+        self.n.cli("run", self.app, "--data", self.data, "--args", "ward dose", "-o", out, who="bob")
         with open(os.path.join(out, "result.csv"), encoding="utf-8") as f:
             self.assertEqual(f.read(), expected_statistics())
 
@@ -139,12 +138,11 @@ class Variants(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.n = Network().up()
+        cls.n = Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
+        cls.n.up()
         cls.app = cls.n.app("faults", "bob")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     def read(self, folder, name):
         with open(os.path.join(self.n.folder(folder), name), encoding="utf-8") as f:
@@ -179,10 +177,9 @@ class Variants(unittest.TestCase):
         path = self.n.file("secret.txt", value + "\n")
         self.n.cli("run", self.app, "--args", "environment", "--secret", f"1={path}", "-o", self.n.folder("env"), who="bob")
         self.assertIn(f"IEXEC_REQUESTER_SECRET_1={value}\n", self.read("env", "environment.txt"))
-        for folder, _, files in os.walk(self.n.dir):
-            for name in files:
-                with open(os.path.join(folder, name), "rb") as f:
-                    self.assertNotIn(value.encode(), f.read(), os.path.join(folder, name))
+        for path in self.n.files():
+            with open(path, "rb") as f:
+                self.assertNotIn(value.encode(), f.read(), path)
 
     def test_the_app_reads_the_protected_file_itself(self):
         data = self.n.protect("the content", name="f.bin")
