@@ -165,7 +165,7 @@ static sr_status read_string(struct reader *r, struct slice *ret_s) {
             *ret_s = slice_of(doc->pool + pool_start, doc->pool_n - pool_start);
             return SR_OK;
         }
-        size_t put;
+        size_t put = 0;
         SR_TRY(read_escape(r, doc->pool + doc->pool_n, &put));
         doc->pool_n += put;
         run = r->p;

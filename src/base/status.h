@@ -17,7 +17,12 @@
 
 /* Fails: the first failure fills *e (may be NULL), a later one leaves it. Returns code. errno is
  * kept when code is SR_E_SYS, and its text appended. */
-#define sr_fail(e, code, ...) sr_fail_((e), (code), __func__, __VA_ARGS__)
+#define sr_fail(e, code, ...)                                                                      \
+    ({                                                                                             \
+        sr_status fail_ = (code); /* in the open, so that compilers see it is no SR_OK */          \
+        sr_fail_((e), fail_, __func__, __VA_ARGS__);                                               \
+        fail_;                                                                                     \
+    })
 sr_status sr_fail_(struct sr_err *e, sr_status code, const char *where, const char *fmt, ...)
     SR_PRINTF(4, 5);
 
