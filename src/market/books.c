@@ -40,29 +40,26 @@ static sr_status exact(struct http_req *rq, struct sel *s, const char *p, bool a
     return SR_OK;
 }
 
-static int64_t word(const struct hash *t, unsigned i) {
-    uint64_t v = 0;
-    for (unsigned k = 0; k < 8; k++) v = v << 8 | t->b[24 - 8 * i + k];
-    return (int64_t)v;
-}
-
 static sr_status tags(struct http_req *rq, struct sel *s, struct sr_err *err) {
     /* the value stands twice in its test, so it takes two places */
-    static const char *const min_a[] = {" AND (tag0 & %s)", " AND (tag1 & %s)", " AND (tag2 & %s)",
-                                        " AND (tag3 & %s)"};
-    static const char *const max_a[] = {" AND (tag0 & %s) = 0", " AND (tag1 & %s) = 0",
-                                        " AND (tag2 & %s) = 0", " AND (tag3 & %s) = 0"};
+    static const char *const min_a[TAG_WORDS] = {" AND (tag0 & %s)", " AND (tag1 & %s)",
+                                                 " AND (tag2 & %s)", " AND (tag3 & %s)",
+                                                 " AND (tag4 & %s)"};
+    static const char *const max_a[TAG_WORDS] = {" AND (tag0 & %s) = 0", " AND (tag1 & %s) = 0",
+                                                 " AND (tag2 & %s) = 0", " AND (tag3 & %s) = 0",
+                                                 " AND (tag4 & %s) = 0"};
+    const int64_t all = ((int64_t)1 << TAG_BITS) - 1;
     struct hash t;
     bool given;
     SR_TRY(q_hash(rq, "minTag", &given, &t, err));
-    for (unsigned i = 0; given && i < 4; i++)
-        if (word(&t, i)) {
-            sel_i64(s, min_a[i], word(&t, i));
-            sel_i64(s, " = %s", word(&t, i));
+    for (unsigned i = 0; given && i < TAG_WORDS; i++)
+        if (tag_word(&t, i)) {
+            sel_i64(s, min_a[i], tag_word(&t, i));
+            sel_i64(s, " = %s", tag_word(&t, i));
         }
     SR_TRY(q_hash(rq, "maxTag", &given, &t, err));
-    for (unsigned i = 0; given && i < 4; i++)
-        if (~word(&t, i)) sel_i64(s, max_a[i], ~word(&t, i));
+    for (unsigned i = 0; given && i < TAG_WORDS; i++)
+        if (tag_word(&t, i) != all) sel_i64(s, max_a[i], tag_word(&t, i) ^ all);
     return SR_OK;
 }
 

@@ -284,7 +284,11 @@ static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth
                 db_u64(capped(ev->arg[5].num)), db_u64(capped(d[2].list.v[2].num)),
                 db_text(buf_slice(&json))),
         err));
-    for (unsigned i = 0; i < 4; i++) {
+    /* the request first: it is used, and must not be taken for one that has nothing left to match
+     */
+    static const unsigned turn[4] = {3, 0, 1, 2};
+    for (unsigned k = 0; k < 4; k++) {
+        unsigned i = turn[k];
         struct order_row r;
         if (!has[i] || !stored(m, &ev->arg[1 + i].hash, &r)) continue;
         struct u256 left = u256_of(0);

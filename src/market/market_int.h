@@ -112,6 +112,9 @@ void sel_i64(struct sel *s, const char *text, int64_t v);
 void sel_text(struct sel *s, const char *text); /* no value */
 
 /* ---- orders.c */
+#define TAG_WORDS 5
+#define TAG_BITS  52
+int64_t tag_word(const struct hash *tag, unsigned word); /* bits 52 * word and up */
 struct order_row {
     struct hash hash;
     poco_kind kind;

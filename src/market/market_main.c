@@ -51,7 +51,8 @@ void market_error(struct http_req *rq, const struct sr_err *e) {
         status = 500;
         text = "Something went wrong, you should retry later.";
     } else if (status >= 500 || e->code == SR_E_SYS) {
-        log_err(LOG_WARN, "request_failed", e);
+        /* a body that is no JSON is the client's affair, whatever its official status */
+        log_err(strncmp(e->what, "Internal error", 14) ? LOG_WARN : LOG_DEBUG, "request_failed", e);
         status = 500;
         text = "Internal error";
     } else if (status == 401) {

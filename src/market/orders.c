@@ -38,10 +38,10 @@ static uint64_t to_u64(struct u256 v) {
     return x;
 }
 
-static int64_t tag_word(const struct hash *tag, unsigned word) {
-    uint64_t v = 0;
-    for (unsigned i = 0; i < 8; i++) v = v << 8 | tag->b[24 - 8 * word + i];
-    return (int64_t)v;
+int64_t tag_word(const struct hash *tag, unsigned word) {
+    int64_t v = 0;
+    for (unsigned i = TAG_BITS; i-- > 0;) v = v << 1 | (tag_has(tag, word * TAG_BITS + i) ? 1 : 0);
+    return v;
 }
 
 sr_status order_load(struct market *m, const struct hash *h, struct order_row *ret,
@@ -117,15 +117,16 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
     SR_TRY(db_run(
         m->db,
         "INSERT INTO orders (hash, kind, status, signer, resource, price, volume, remaining, tag0,"
-        " tag1, tag2, tag3, category, trust, bulk, stake, app, dataset, workerpool, requester,"
+        " tag1, tag2, tag3, tag4, category, trust, bulk, stake, app, dataset, workerpool, "
+        "requester,"
         " beneficiary, published, json) VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-        " $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)"
+        " $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
         " ON CONFLICT (hash) DO UPDATE SET status = 0, remaining = excluded.remaining,"
         " signer = excluded.signer, json = excluded.json",
         DB_ARGS(db_hash(h), db_u64(o->kind), db_addr(signer), db_addr(poco_order_resource(o)),
                 db_u64(price), db_u64(volume), db_u64(remaining), db_i64(tag_word(tag, 0)),
                 db_i64(tag_word(tag, 1)), db_i64(tag_word(tag, 2)), db_i64(tag_word(tag, 3)),
-                db_u64(category), db_u64(trust),
+                db_i64(tag_word(tag, 4)), db_u64(category), db_u64(trust),
                 db_bool(o->kind == POCO_DATASET && order_is_bulk(volume, price)), db_bool(stake),
                 addr_or_null(app), addr_or_null(dataset), addr_or_null(pool),
                 addr_or_null(requester), addr_or_null(ben), db_u64(now_ms),

@@ -3,8 +3,8 @@
  * schema.c - the market's tables
  *
  * Rows of the chain carry their block, so that a reorg is a delete; what is changed instead of
- * added (orders, owners) leaves its old state in an undo table. Tags are four signed words, lowest
- * first, so that bits are tested in SQL.
+ * added (orders, owners) leaves its old state in an undo table. Tags are five words of 52 bits,
+ * lowest first, so that bits are tested in SQL.
  */
 #include "market/market_int.h"
 
@@ -12,7 +12,8 @@ static const char *const steps[] = {
     "CREATE TABLE orders (hash BYTEA NOT NULL UNIQUE, kind BIGINT NOT NULL, status BIGINT NOT NULL,"
     " signer BYTEA NOT NULL, resource BYTEA NOT NULL, price BIGINT NOT NULL,"
     " volume BIGINT NOT NULL, remaining BIGINT NOT NULL, tag0 BIGINT NOT NULL,"
-    " tag1 BIGINT NOT NULL, tag2 BIGINT NOT NULL, tag3 BIGINT NOT NULL, category BIGINT NOT NULL,"
+    " tag1 BIGINT NOT NULL, tag2 BIGINT NOT NULL, tag3 BIGINT NOT NULL, tag4 BIGINT NOT NULL,"
+    " category BIGINT NOT NULL,"
     " trust BIGINT NOT NULL, bulk BIGINT NOT NULL, stake BIGINT NOT NULL,"
     " app BYTEA, dataset BYTEA, workerpool BYTEA, requester BYTEA, beneficiary BYTEA,"
     " published BIGINT NOT NULL, json TEXT NOT NULL);"

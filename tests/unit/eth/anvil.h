@@ -14,6 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef ANVIL_CHAIN_ID
+#define ANVIL_CHAIN_ID "31337"
+#endif
+
 struct anvil {
     pid_t pid;
     int out;
@@ -38,7 +42,7 @@ static inline void anvil_start(struct anvil *a, unsigned port, const char *const
     cleanup_buf struct buf p;
     buf_init(&p, 16);
     buf_printf(&p, "%u", port);
-    const char *argv[24] = {ANVIL, "--port", buf_cstr(&p), "--chain-id", "31337"};
+    const char *argv[24] = {ANVIL, "--port", buf_cstr(&p), "--chain-id", ANVIL_CHAIN_ID};
     size_t n = 5;
     for (; extra && *extra && n < 23; extra++) argv[n++] = *extra;
     a->pid = fork();

@@ -1,0 +1,864 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The market against a real chain with our contracts, asked by HTTP. */
+#define ANVIL_CHAIN_ID "421614"
+#include "anvil.h"
+#include "eth/eth.h"
+#include "market/market_int.h"
+#include <stdio.h>
+
+static struct anvil node;
+static struct json *chain;
+static struct market *mk;
+static struct http_server *server;
+static struct sr_secret keys[10];
+static struct eth_signer signers[10];
+static struct addr pool, protector, hub;
+static char db_path[64], base[64];
+enum { ALICE, BOB, CAROL, DAVE, OPERATOR, WORKER };
+
+/* ---- set-up */
+
+static const char *chain_dir(void) {
+    const char *d = getenv("STRONGROOM_CHAIN");
+    return d ? d : CHAIN_DIR;
+}
+
+static struct market_opts options(void) {
+    return (struct market_opts){.path = db_path,
+                                .rpc = node.http,
+                                .ws = node.ws,
+                                .hub = hub,
+                                .data_protector = protector,
+                                .has_data_protector = true,
+                                .workerpool = pool,
+                                .has_workerpool = true,
+                                .scheduler_url = "http://127.0.0.1:9"};
+}
+
+static void serve(void) {
+    struct sr_err e = {0};
+    const struct http_opts h = {.routes = market_routes,
+                                .n_routes = market_routes_n,
+                                .role = mk,
+                                .cors = true,
+                                .on_error = market_error};
+    assert_ok(http_serve(&h, "127.0.0.1", 0, -1, &server, &e));
+    (void)snprintf(base, sizeof base, "http://127.0.0.1:%u", http_server_port(server));
+}
+
+static sr_status start_market(void *arg, struct sr_err *err) {
+    (void)arg;
+    struct market_opts o = options();
+    SR_TRY(market_start(&o, &mk, err));
+    while (!mk->caught_up) SR_TRY(fcond_wait(&mk->up, 20000, err));
+    return SR_OK;
+}
+
+static int setup(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    cleanup_free char *saved = path_join(chain_dir(), "chain-state.json");
+    cleanup_free char *info = path_join(chain_dir(), "chain.json");
+    const char *extra[] = {"--load-state", saved, "--hardfork", "prague", NULL};
+    cleanup_buf struct buf b;
+    buf_init(&b, 1u << 20);
+    assert_ok(fs_read(info, &b, &e));
+    assert_ok(json_parse(buf_slice(&b), &chain, &e));
+    const struct json_val *root = json_root(chain);
+    hub = vec_addr(json_get(root, "contracts"), "hub");
+    protector = vec_addr(json_get(root, "contracts"), "dataProtector");
+    pool = vec_addr(json_get(root, "workerpool"), "address");
+    for (size_t i = 0; i < 10; i++) {
+        vec_key(vec_str(json_at(json_get(root, "accounts"), i), "privateKey"), &keys[i]);
+        assert_ok(eth_signer_local(&keys[i], &signers[i], &e));
+    }
+    assert_ok(net_init(&e));
+    anvil_start(&node, 0, extra);
+    (void)snprintf(db_path, sizeof db_path, "/tmp/sr-market-XXXXXX");
+    assert_non_null(mkdtemp(db_path));
+    strncat(db_path, "/m.db", 6);
+    assert_ok(net_call(start_market, NULL, &e));
+    serve();
+    return 0;
+}
+
+static sr_status stop_market(void *arg, struct sr_err *err) {
+    (void)arg;
+    eth_follow_stop(mk->follower);
+    return fiber_sleep(50, err); /* its fiber ends at once; nothing says so */
+}
+
+static int teardown(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    http_server_close(server);
+    assert_ok(net_call(stop_market, NULL, &e));
+    market_stop(mk);
+    anvil_kill(&node);
+    json_free(chain);
+    for (size_t i = 0; i < 10; i++) secret_free(&keys[i]);
+    db_path[strlen(db_path) - 5] = 0;
+    assert_int_equal(fs_remove_tree(db_path, NULL), SR_OK);
+    net_done();
+    return 0;
+}
+
+/* ---- talking */
+
+static struct json *ask_status(const char *method, const char *path, const char *auth,
+                               struct slice body, int want) {
+    struct sr_err e = {0};
+    struct json *doc = NULL;
+    cleanup_answer struct http_answer a = {0};
+    cleanup_buf struct buf url, h;
+    buf_init(&url, 8192);
+    buf_init(&h, 1024);
+    buf_printf(&url, "%s%s", base, path);
+    buf_printf(&h, "authorization: %s", auth ? auth : "");
+    const char *headers[] = {"Content-Type: application/json", auth ? buf_cstr(&h) : NULL, NULL};
+    const struct http_call c = {.method = method,
+                                .url = buf_cstr(&url),
+                                .headers = headers,
+                                .body = body,
+                                .max_body = 64u << 20};
+    assert_ok(http_fetch(&c, &a, &e));
+    if (a.status != want) fail_msg("%s %s: %d %s", method, path, a.status, buf_cstr(&a.body));
+    assert_ok(json_parse(buf_slice(&a.body), &doc, &e));
+    return doc;
+}
+
+static struct json *get(const char *path) {
+    return ask_status("GET", path, NULL, slice_of(NULL, 0), 200);
+}
+
+static void expect_error(const char *path, int status, const char *text) {
+    struct json *d = ask_status("GET", path, NULL, slice_of(NULL, 0), status);
+    if (!slice_is(vec_str(json_root(d), "error"), text))
+        fail_msg("%s: %.*s", path, (int)vec_str(json_root(d), "error").n,
+                 (const char *)vec_str(json_root(d), "error").p);
+    json_free(d);
+}
+
+/* "<hash>_<signature>_<address>" for a fresh challenge */
+static char *login(size_t who) {
+    struct sr_err e = {0};
+    char path[128];
+    (void)snprintf(path, sizeof path, "/challenge?chainId=421614&address=%s",
+                   addr_checksum(&signers[who].addr).s);
+    struct json *d = get(path);
+    struct hash h;
+    struct sr_signature sig;
+    assert_ok(eip712_json(json_get(json_root(d), "data"), &h, &e));
+    json_free(d);
+    assert_ok(secp_sign(&keys[who], &h, &sig, &e));
+    struct buf b;
+    buf_init(&b, 512);
+    buf_printf(&b, "%s_0x", hash_text(&h).s);
+    buf_hex(&b, slice_of(sig.b, 65));
+    buf_printf(&b, "_%s", addr_checksum(&signers[who].addr).s);
+    return (char *)b.p; /* NUL-terminated, owned */
+}
+
+static struct json *publish_raw(size_t who, const struct poco_order *o, int want) {
+    cleanup_free char *auth = login(who);
+    cleanup_buf struct buf b;
+    buf_init(&b, 1u << 20);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    jw_key(&w, "order");
+    poco_order_json(&w, o, false, true);
+    jw_end_obj(&w);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/%sorders?chainId=421614", poco_kind_word[o->kind]);
+    return ask_status("POST", path, auth, buf_slice(&b), want);
+}
+
+static struct hash publish(size_t who, struct poco_order *o) {
+    struct sr_err e = {0};
+    assert_ok(poco_salt(o, &e));
+    assert_ok(poco_order_sign(o, &mk->poco.domain, &keys[who], &e));
+    struct json *d = publish_raw(who, o, 200);
+    struct hash h = vec_hash(json_get(json_root(d), "published"), "orderHash"),
+                want = poco_order_hash(&mk->poco.domain, o);
+    assert_hash_is(h, want);
+    json_free(d);
+    return h;
+}
+
+static void refused(size_t who, const struct poco_order *o, const char *text) {
+    struct json *d = publish_raw(who, o, 403);
+    struct slice s = vec_str(json_root(d), "error");
+    if (!slice_starts(s, text)) fail_msg("refused with: %.*s", (int)s.n, (const char *)s.p);
+    json_free(d);
+}
+
+static struct json *unpublish(size_t who, poco_kind k, const char *body, int want) {
+    cleanup_free char *auth = login(who);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/%sorders?chainId=421614", poco_kind_word[k]);
+    return ask_status("PUT", path, auth, slice_str(body), want);
+}
+
+/* ---- the chain */
+
+static struct eth_receipt send(size_t who, const struct addr *to, const struct buf *data) {
+    struct sr_err e = {0};
+    struct eth_sender *s;
+    struct eth_receipt rc = {0};
+    const struct eth_sender_opts o = {.rpc = mk->rpc, .signer = &signers[who], .ws_url = node.ws};
+    const struct eth_want w = {.to = *to, .data = buf_slice(data)};
+    assert_ok(eth_sender_new(&o, &s, &e));
+    assert_ok(eth_sender_send(s, &w, 20000, &rc, &e));
+    eth_sender_free(s);
+    assert_ok(eth_follow_wait(mk->follower, rc.block, 20000, &e));
+    return rc;
+}
+
+static struct addr make_app(size_t owner, const char *name) {
+    struct sr_err e = {0};
+    struct buf b;
+    struct hash sum = {{7}};
+    struct addr a;
+    buf_init(&b, 4096);
+    assert_ok(poco_enc_create_app(&b, &signers[owner].addr, slice_str(name), SLICE_LIT("DOCKER"),
+                                  SLICE_LIT("docker.io/me/app:1"), &sum, slice_of(NULL, 0), &e));
+    struct eth_receipt rc = send(owner, &mk->poco.app_registry, &b);
+    assert_ok(poco_receipt_created(&mk->poco, POCO_APP, &rc, &a, &e));
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    return a;
+}
+
+static struct addr make_data(size_t owner, const char *name) {
+    struct sr_err e = {0};
+    struct buf b;
+    struct hash sum = {{8}};
+    struct addr a;
+    uint8_t multi[37];
+    assert_true(
+        hex_decode(SLICE_LIT("a5032212207237a7f4091a74ae95514890fa86a2e8a36037c350ea71c06a34"
+                             "c8cbe25a5057"),
+                   multi, 37));
+    buf_init(&b, 4096);
+    assert_ok(poco_enc_create_dataset_with_schema(
+        &b, &signers[owner].addr, slice_str(name),
+        SLICE_LIT("[{\"path\":\"file\",\"type\":\"string\"}]"), slice_of(multi, 37), &sum, &e));
+    struct eth_receipt rc = send(owner, &protector, &b);
+    assert_ok(poco_receipt_created(&mk->poco, POCO_DATASET, &rc, &a, &e));
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    return a;
+}
+
+static struct poco_order app_order(const struct addr *app, uint64_t volume) {
+    return (struct poco_order){.kind = POCO_APP,
+                               .app = {.app = *app, .volume = u256_of(volume), .tag = tag_of(9)}};
+}
+static struct poco_order data_order(const struct addr *data, const struct addr *app,
+                                    uint64_t volume) {
+    return (struct poco_order){
+        .kind = POCO_DATASET,
+        .dataset = {
+            .dataset = *data, .volume = u256_of(volume), .tag = tag_of(9), .apprestrict = *app}};
+}
+static struct poco_order pool_order(uint64_t volume) {
+    return (struct poco_order){
+        .kind = POCO_WORKERPOOL,
+        .workerpool = {.workerpool = pool, .volume = u256_of(volume), .tag = tag_of(9)}};
+}
+static struct poco_order request_order(size_t who, const struct addr *app, const struct addr *data,
+                                       uint64_t volume) {
+    return (struct poco_order){.kind = POCO_REQUEST,
+                               .request = {.app = *app,
+                                           .dataset = *data,
+                                           .requester = signers[who].addr,
+                                           .beneficiary = signers[who].addr,
+                                           .volume = u256_of(volume),
+                                           .params = SLICE_LIT("{}"),
+                                           .tag = tag_of(9)}};
+}
+static const struct addr nobody = {{0}};
+
+static size_t count_of(const char *path) {
+    struct json *d = get(path);
+    uint64_t n;
+    assert_true(json_u64(json_get(json_root(d), "count"), &n));
+    json_free(d);
+    return (size_t)n;
+}
+
+static void order_is(poco_kind k, const struct hash *h, const char *status, uint64_t remaining) {
+    char path[160];
+    (void)snprintf(path, sizeof path, "/%sorders/%s?chainId=421614", poco_kind_word[k],
+                   hash_text(h).s);
+    struct json *d = get(path);
+    if (!slice_is(vec_str(json_root(d), "status"), status))
+        fail_msg("status is %.*s", (int)vec_str(json_root(d), "status").n,
+                 (const char *)vec_str(json_root(d), "status").p);
+    assert_int_equal(vec_u64(json_root(d), "remaining"), remaining);
+    json_free(d);
+}
+
+/* ---- tests */
+
+FIBER_TEST(parameters_have_the_official_messages) {
+    static const struct {
+        const char *path;
+        int status;
+        const char *text;
+    } t[] = {
+        {"/apporders?app=any", 400, "chainId is a required field"},
+        {"/apporders?chainId=1&app=any", 400, "chainId 1 is not supported"},
+        {"/apporders?chainId=421614", 400, "app or appOwner is required"},
+        {"/datasetorders?chainId=421614", 400, "dataset or datasetOwner is required"},
+        {"/apporders?chainId=421614&app=foo", 400,
+         "app is neither \"any\" nor a valid ethereum address"},
+        {"/apporders?chainId=421614&appOwner=any", 400, "appOwner is not a valid ethereum address"},
+        {"/apporders?chainId=421614&app=any&minTag=0x1", 400, "minTag must be a bytes32 hexstring"},
+        {"/apporders?chainId=421614&app=any&minVolume=0", 400,
+         "minVolume must be greater than or equal to 1"},
+        {"/apporders?chainId=421614&app=any&minVolume=1.5", 400, "minVolume must be an integer"},
+        {"/apporders?chainId=421614&app=any&minVolume=-2", 400,
+         "minVolume must be greater than or equal to 1"},
+        {"/apporders?chainId=421614&app=any&minVolume=abc", 400,
+         "minVolume must be a `number` type, but the final value was: `NaN` (cast from the value "
+         "`\"abc\"`)."},
+        {"/apporders?chainId=421614&app=any&pageSize=9", 400,
+         "pageSize must be greater than or equal to 10"},
+        {"/apporders?chainId=421614&app=any&pageSize=1001", 400,
+         "pageSize must be less than or equal to 1000"},
+        {"/apporders?chainId=421614&app=any&isDatasetStrict=x", 400,
+         "isDatasetStrict must be a `boolean` type, but the final value was: `\"x\"`."},
+        {"/apporders/0x12?chainId=421614", 400, "orderHash must be a bytes32 hexstring"},
+        {"/apporders/0x0000000000000000000000000000000000000000000000000000000000000000?chainId="
+         "421614",
+         404, "apporder not found"},
+        {"/deals/0x0000000000000000000000000000000000000000000000000000000000000000?chainId=421614",
+         404, "deal not found"},
+        {"/categories/77?chainId=421614", 404, "category not found"},
+        {"/ohlc?chainId=421614", 400, "category is a required field"},
+        {"/challenge?chainId=421614", 400, "address is a required field"},
+        {"/challenge?chainId=421614&address=0x1", 400, "address is not a valid ethereum address"},
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(t); i++) expect_error(t[i].path, t[i].status, t[i].text);
+}
+
+FIBER_TEST(what_the_chain_had_before_is_indexed) {
+    struct json *d = get("/categories?chainId=421614");
+    assert_int_equal(vec_u64(json_root(d), "count"), 5);
+    assert_int_equal(vec_u64(json_at(json_get(json_root(d), "categories"), 0), "workClockTimeRef"),
+                     300);
+    json_free(d);
+    d = get("/categories/1?chainId=421614");
+    assert_true(slice_is(vec_str(json_root(d), "chainId"), "421614"));
+    json_free(d);
+    char path[128];
+    (void)snprintf(path, sizeof path, "/421614/workerpools/%s", addr_checksum(&pool).s);
+    d = get(path);
+    assert_true(slice_is(vec_str(json_root(d), "apiUrl"), "http://127.0.0.1:9"));
+    json_free(d);
+    (void)snprintf(path, sizeof path, "/421614/workerpools/%s", addr_checksum(&hub).s);
+    json_free(ask_status("GET", path, NULL, slice_of(NULL, 0), 404));
+    (void)snprintf(path, sizeof path, "/v1/workerpools/%s", addr_checksum(&pool).s);
+    json_free(get(path));
+    json_free(get("/version"));
+    json_free(get("/metrics?chainId=421614"));
+}
+
+FIBER_TEST(publishing_needs_a_challenge_of_ones_own) {
+    struct sr_err e = {0};
+    struct addr app = make_app(ALICE, "auth");
+    struct poco_order o = app_order(&app, 1);
+    assert_ok(poco_salt(&o, &e));
+    assert_ok(poco_order_sign(&o, &mk->poco.domain, &keys[ALICE], &e));
+    struct buf body;
+    buf_init(&body, 8192);
+    struct jw w = jw_of(&body);
+    jw_obj(&w);
+    jw_key(&w, "order");
+    poco_order_json(&w, &o, false, true);
+    jw_end_obj(&w);
+    const char *path = "/apporders?chainId=421614";
+    json_free(ask_status("POST", path, NULL, buf_slice(&body), 403));
+    json_free(ask_status("POST", path, "nonsense", buf_slice(&body), 403));
+    cleanup_free char *mine = login(ALICE), *again = login(ALICE);
+    assert_string_equal(mine, again); /* the same challenge until it is used */
+    json_free(ask_status("POST", path, mine, SLICE_LIT("{"), 500));
+    json_free(ask_status("POST", path, mine, buf_slice(&body), 200));
+    json_free(ask_status("POST", path, mine, buf_slice(&body), 403)); /* used */
+    cleanup_free char *bobs = login(BOB);
+    bobs[strlen(bobs) - 42] = 0; /* his signature, her name */
+    cleanup_buf struct buf forged;
+    buf_init(&forged, 512);
+    buf_printf(&forged, "%s%s", bobs, addr_checksum(&signers[ALICE].addr).s);
+    json_free(ask_status("POST", path, buf_cstr(&forged), buf_slice(&body), 403));
+    buf_done(&body);
+}
+
+FIBER_TEST(bad_orders_are_refused_with_the_official_words) {
+    struct sr_err e = {0};
+    struct addr app = make_app(ALICE, "bad");
+    struct poco_order o = app_order(&app, 3);
+    (void)publish(ALICE, &o);
+    refused(ALICE, &o, "order already published");
+    struct poco_order p = app_order(&hub, 3);
+    assert_ok(poco_order_sign(&p, &mk->poco.domain, &keys[ALICE], &e));
+    refused(ALICE, &p, "Resource not deployed");
+    p = app_order(&app, 3);
+    p.app.salt.b[0] = 1;
+    assert_ok(poco_order_sign(&p, &mk->poco.domain, &keys[BOB], &e));
+    refused(ALICE, &p, "invalid sign");
+    refused(BOB, &p, "only order signer 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 can publish");
+    p.sign.n = 10;
+    refused(ALICE, &p, "invalid sign");
+    p = request_order(BOB, &app, &nobody, 1);
+    p.request.appmaxprice = u256_of(POCO_SAFE_MAX);
+    p.request.volume = u256_of(POCO_SAFE_MAX);
+    assert_ok(poco_order_sign(&p, &mk->poco.domain, &keys[BOB], &e));
+    refused(BOB, &p, "requester stake is too low to cover requestorder payment, minimum stake");
+    struct addr other = make_app(ALICE, "without orders");
+    p = request_order(BOB, &other, &nobody, 1);
+    assert_ok(poco_order_sign(&p, &mk->poco.domain, &keys[BOB], &e));
+    refused(BOB, &p, "No tee enabled apporder published for app ");
+    /* formats: 400 */
+    static const struct {
+        const char *body, *text;
+    } bad[] = {
+        {"{}", "order is a required field"},
+        {"{\"order\":{}}", "order.app is a required field"},
+        {"{\"order\":{\"app\":\"0x12\"}}", "order.app is not a valid ethereum address"},
+        {"{\"order\":{\"app\":\"0x05B4CB126885fb10464fdD12666FEb25E2563B76\",\"appprice\":\"-1\"}}",
+         "order.appprice must be greater than or equal to 0"},
+        {"{\"order\":{\"app\":\"0x05B4CB126885fb10464fdD12666FEb25E2563B76\",\"appprice\":0,"
+         "\"volume\":\"9007199254740992\"}}",
+         "order.volume must be less than or equal to 9007199254740991"},
+        {"{\"order\":{\"app\":\"0x05B4CB126885fb10464fdD12666FEb25E2563B76\",\"appprice\":0,"
+         "\"volume\":0}}",
+         "order.volume must be greater than or equal to 1"},
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) {
+        cleanup_free char *auth = login(ALICE);
+        struct json *d =
+            ask_status("POST", "/apporders?chainId=421614", auth, slice_str(bad[i].body), 400);
+        if (!slice_is(vec_str(json_root(d), "error"), bad[i].text))
+            fail_msg("%s: %.*s", bad[i].text, (int)vec_str(json_root(d), "error").n,
+                     (const char *)vec_str(json_root(d), "error").p);
+        json_free(d);
+    }
+}
+
+FIBER_TEST(books_filter_as_the_official_one) {
+    struct addr app = make_app(ALICE, "books"), data = make_data(CAROL, "books");
+    const struct addr w = pool, bob = signers[BOB].addr;
+    char path[512];
+    struct poco_order o = data_order(&data, &nobody, 2);
+    (void)publish(CAROL, &o); /* public */
+    o = data_order(&data, &app, 5);
+    o.dataset.datasetprice = u256_of(3);
+    (void)publish(CAROL, &o); /* for the app */
+    o = data_order(&data, &app, POCO_SAFE_MAX);
+    o.dataset.requesterrestrict = bob;
+    o.dataset.tag = tag_of(0x109);
+    (void)publish(CAROL, &o); /* for app and bob, bulk, gpu */
+    (void)w;
+    const char *d = addr_checksum(&data).s;
+    char ds[43], as[43], bs[43];
+    memcpy(ds, d, 43);
+    memcpy(as, addr_checksum(&app).s, 43);
+    memcpy(bs, addr_checksum(&bob).s, 43);
+#define COUNT(want, fmt, ...)                                                                      \
+    do {                                                                                           \
+        (void)snprintf(path, sizeof path, "/datasetorders?chainId=421614&dataset=%s" fmt, ds,      \
+                       ##__VA_ARGS__);                                                             \
+        assert_int_equal(count_of(path), want);                                                    \
+    } while (0)
+    COUNT(1, ""); /* absent: public only */
+    COUNT(2, "&app=any");
+    COUNT(3, "&app=any&requester=any");
+    COUNT(2, "&app=%s", as);
+    COUNT(1, "&app=%s&isAppStrict=true", as);
+    COUNT(3, "&app=%s&requester=%s", as, bs);
+    COUNT(1, "&app=%s&requester=%s&isRequesterStrict=true", as, bs);
+    COUNT(1, "&isAppStrict=true");
+    COUNT(1, "&app=any&requester=any&bulkOnly=true");
+    COUNT(2, "&app=any&requester=any&minVolume=5");
+    COUNT(1, "&app=any&requester=any&minTag=0x%064x", 0x100);
+    COUNT(3, "&app=any&requester=any&minTag=0x%064x", 9);
+    COUNT(2, "&app=any&requester=any&maxTag=0x%064x", 9);
+    COUNT(0, "&app=any&requester=any&maxTag=0x%064x", 0);
+    COUNT(0, "&app=any&requester=any&minTag=0x80%062x", 0);
+    COUNT(3, "&app=any&requester=any&maxTag=0x80%059x109", 0);
+    COUNT(1, "&workerpool=%s", as);
+    (void)snprintf(path, sizeof path,
+                   "/datasetorders?chainId=421614&datasetOwner=%s&app=any&requester=any",
+                   addr_text(&signers[CAROL].addr).s + 2);
+    assert_int_equal(count_of(path), 3);
+    /* order: price, time; nextPage exactly when the page is full */
+    for (unsigned i = 0; i < 8; i++) {
+        o = data_order(&data, &nobody, 1);
+        o.dataset.datasetprice = u256_of(20 - i);
+        (void)publish(CAROL, &o);
+    }
+    (void)snprintf(path, sizeof path,
+                   "/datasetorders?chainId=421614&dataset=%s&app=any&requester=any&pageSize=10",
+                   ds);
+    struct json *j = get(path);
+    uint64_t last = 0;
+    const struct json_val *list = json_get(json_root(j), "orders");
+    assert_int_equal(json_len(list), 10);
+    for (const struct json_val *v = json_first(list); v; v = json_next(v)) {
+        uint64_t price = vec_u64(json_get(v, "order"), "datasetprice");
+        assert_true(price >= last);
+        last = price;
+        bool b;
+        assert_true(json_bool(json_get(v, "bulk"), &b));
+    }
+    assert_int_equal(vec_u64(json_root(j), "nextPage"), 10);
+    json_free(j);
+    (void)snprintf(path, sizeof path,
+                   "/datasetorders?chainId=421614&dataset=%s&app=any&requester=any&pageSize=10&"
+                   "pageIndex=1",
+                   ds);
+    j = get(path);
+    assert_int_equal(json_len(json_get(json_root(j), "orders")), 1);
+    assert_null(json_get(json_root(j), "nextPage"));
+    json_free(j);
+    /* our own list */
+    (void)snprintf(path, sizeof path, "/v1/datasets/%s", ds);
+    j = get(path);
+    assert_true(slice_is(vec_str(json_root(j), "multiaddr"),
+                         "/p2p/QmW2WQi7j6c7UgJTarActp7tDNikE4B2qXtFCfLPdsgaTQ"));
+    assert_int_equal(json_len(json_get(json_root(j), "schema")), 1);
+    json_free(j);
+}
+
+/* A deal for one of everything; the four hashes in h. */
+static struct hash make_deal(const struct addr *app, const struct addr *data, uint64_t volume,
+                             struct hash h[4]) {
+    struct sr_err e = {0};
+    struct poco_order a = app_order(app, volume + 1), d = data_order(data, app, volume),
+                      w = pool_order(volume), r = request_order(BOB, app, data, volume);
+    h[0] = publish(ALICE, &a);
+    h[1] = publish(CAROL, &d);
+    h[2] = publish(OPERATOR, &w);
+    h[3] = publish(BOB, &r);
+    struct hash deal;
+    struct u256 v;
+    struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(poco_try_match(&mk->poco, &signers[BOB].addr, &a, &d, &w, &r, &deal, &e));
+    assert_ok(poco_enc_match(&b, &a, &d, &w, &r, &e));
+    struct eth_receipt rc = send(BOB, &hub, &b);
+    assert_ok(poco_receipt_deal(&mk->poco, &rc, &deal, &v, &e));
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    return deal;
+}
+
+FIBER_TEST(a_deal_consumes_its_orders_and_is_listed) {
+    struct sr_err e = {0};
+    struct addr app = make_app(ALICE, "deal"), data = make_data(CAROL, "deal");
+    struct hash h[4], deal = make_deal(&app, &data, 2, h);
+    order_is(POCO_APP, &h[0], "open", 1);
+    order_is(POCO_DATASET, &h[1], "filled", 0);
+    order_is(POCO_WORKERPOOL, &h[2], "filled", 0);
+    order_is(POCO_REQUEST, &h[3], "filled", 0);
+    char path[256];
+    (void)snprintf(path, sizeof path, "/deals/%s?chainId=421614", hash_text(&deal).s);
+    struct json *d = get(path);
+    const struct json_val *r = json_root(d);
+    struct addr who = vec_addr(r, "requester");
+    assert_addr_is(who, signers[BOB].addr);
+    assert_int_equal(vec_u64(r, "volume"), 2);
+    assert_int_equal(vec_u64(r, "trust"), 1);
+    json_free(d);
+    static const char *const filters[] = {"requestorderHash", "apporderHash", "datasetorderHash",
+                                          "workerpoolorderHash"};
+    static const unsigned which[] = {3, 0, 1, 2};
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "/deals?chainId=421614&%s=%s", filters[i],
+                       hash_text(&h[which[i]]).s);
+        assert_int_equal(count_of(path), 1);
+    }
+    (void)snprintf(path, sizeof path, "/deals?chainId=421614&requester=%s&dataset=%s",
+                   addr_checksum(&signers[BOB].addr).s, addr_checksum(&data).s);
+    assert_int_equal(count_of(path), 1);
+    (void)snprintf(path, sizeof path, "/v1/deals?app=%s", addr_checksum(&app).s);
+    assert_int_equal(count_of(path), 1);
+
+    /* a task begins */
+    struct buf b;
+    buf_init(&b, 4096);
+    assert_ok(poco_enc_initialize(&b, &deal, u256_of(0), &e));
+    struct eth_receipt rc = send(WORKER, &hub, &b);
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    struct hash task = poco_task_id(&deal, u256_of(0));
+    (void)snprintf(path, sizeof path, "/v1/tasks/%s", hash_text(&task).s);
+    d = get(path);
+    assert_int_equal(vec_u64(json_root(d), "status"), 1);
+    struct hash of = vec_hash(json_root(d), "deal");
+    assert_hash_is(of, deal);
+    json_free(d);
+    (void)snprintf(path, sizeof path, "/v1/deals/%s", hash_text(&deal).s);
+    d = get(path);
+    assert_int_equal(json_len(json_get(json_root(d), "tasks")), 1);
+    json_free(d);
+    (void)snprintf(path, sizeof path, "/ohlc?chainId=421614&category=0");
+    d = get(path);
+    assert_true(json_len(json_get(json_root(d), "ohlc")) >= 1);
+    json_free(d);
+}
+
+static void snapshot(char id[80]) {
+    struct sr_err e = {0};
+    cleanup_json struct json *doc = NULL;
+    const struct json_val *v;
+    assert_ok(eth_rpc_call(mk->rpc, "evm_snapshot", "[]", &doc, &v, &e));
+    (void)snprintf(id, 80, "[\"%.*s\"]", (int)json_text(v).n, (const char *)json_text(v).p);
+}
+static void take_back(const char *id) {
+    struct sr_err e = {0};
+    uint64_t changes = mk->change_no;
+    anvil_do(mk->rpc, "evm_revert", id);
+    anvil_do(mk->rpc, "evm_mine", "[]");
+    (void)changes;
+    struct eth_block head;
+    assert_ok(eth_get_block(mk->rpc, (struct eth_at){0}, &head, &e));
+    while (!hash_eq(&mk->head_hash, &head.hash)) assert_ok(fcond_wait(&mk->changed, 10000, &e));
+}
+
+FIBER_TEST(what_a_reorg_takes_back_the_book_takes_back) {
+    struct sr_err e = {0};
+    char id[80];
+    struct addr app = make_app(ALICE, "reorg"), data = make_data(CAROL, "reorg");
+    struct poco_order o = data_order(&data, &app, 7);
+    struct hash h = publish(CAROL, &o);
+    snapshot(id);
+    struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(poco_enc_manage(&b, &o, POCO_OP_CLOSE, slice_of(NULL, 0), &e));
+    struct eth_receipt rc = send(CAROL, &mk->poco.hub, &b);
+    eth_receipt_done(&rc);
+    order_is(POCO_DATASET, &h, "canceled", 0);
+    refused(CAROL, &o, "order already published");
+    struct addr later = make_data(CAROL, "only on a dead branch");
+    take_back(id);
+    order_is(POCO_DATASET, &h, "open", 7);
+    char path[128];
+    (void)snprintf(path, sizeof path, "/v1/datasets/%s", addr_checksum(&later).s);
+    json_free(ask_status("GET", path, NULL, slice_of(NULL, 0), 404));
+
+    /* a deal that vanishes gives the orders back */
+    snapshot(id);
+    struct hash hs[4], deal = make_deal(&app, &data, 2, hs);
+    order_is(POCO_REQUEST, &hs[3], "filled", 0);
+    take_back(id);
+    order_is(POCO_REQUEST, &hs[3], "open", 2);
+    (void)snprintf(path, sizeof path, "/deals/%s?chainId=421614", hash_text(&deal).s);
+    json_free(ask_status("GET", path, NULL, slice_of(NULL, 0), 404));
+    buf_done(&b);
+}
+
+FIBER_TEST(orders_die_with_ownership_and_stake_and_what_they_need) {
+    struct sr_err e = {0};
+    struct addr app = make_app(ALICE, "die"), data = make_data(CAROL, "die");
+    struct poco_order a = app_order(&app, 3), d = data_order(&data, &app, 3),
+                      r = request_order(BOB, &app, &data, 1);
+    struct hash ha = publish(ALICE, &a), hd = publish(CAROL, &d), hr = publish(BOB, &r);
+    order_is(POCO_REQUEST, &hr, "open", 1);
+    struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(erc721_enc_transfer(&b, &signers[CAROL].addr, &signers[DAVE].addr, &data, &e));
+    struct eth_receipt rc = send(CAROL, &mk->poco.dataset_registry, &b);
+    eth_receipt_done(&rc);
+    order_is(POCO_DATASET, &hd, "dead", 3);
+    order_is(POCO_REQUEST, &hr, "dead", 1); /* nothing left to match */
+    char path[128];
+    (void)snprintf(path, sizeof path, "/v1/datasets?owner=%s",
+                   addr_checksum(&signers[DAVE].addr).s);
+    assert_true(count_of(path) >= 1);
+    refused(CAROL, &d, "only order signer");
+    (void)ha;
+
+    /* a workerpool order that costs, and a stake that goes */
+    struct addr token = mk->poco.token;
+    buf_clear(&b);
+    assert_ok(poco_enc_approve_and_call(&b, &hub, u256_of(1000), slice_of(NULL, 0), &e));
+    rc = send(OPERATOR, &token, &b);
+    eth_receipt_done(&rc);
+    struct poco_account acc;
+    assert_ok(poco_view_account(&mk->poco, &signers[OPERATOR].addr, (struct eth_at){0}, &acc, &e));
+    struct poco_order w = pool_order(10);
+    uint64_t stake;
+    assert_true(u256_to_u64(acc.stake, &stake));
+    w.workerpool.workerpoolprice = u256_of(stake / 10 * 100 / 30 + 100);
+    assert_ok(poco_salt(&w, &e));
+    assert_ok(poco_order_sign(&w, &mk->poco.domain, &keys[OPERATOR], &e));
+    refused(OPERATOR, &w, "workerpool owner's stake is too low");
+    w.workerpool.workerpoolprice = u256_of(stake / 10 * 100 / 30);
+    struct hash hw = publish(OPERATOR, &w);
+    buf_clear(&b);
+    assert_ok(poco_enc_withdraw(&b, u256_of(stake / 2), &e));
+    rc = send(OPERATOR, &hub, &b);
+    eth_receipt_done(&rc);
+    order_is(POCO_WORKERPOOL, &hw, "dead", 10);
+    buf_done(&b);
+}
+
+FIBER_TEST(unpublishing_takes_one_the_last_or_all) {
+    struct addr app = make_app(ALICE, "unpublish");
+    char body[256], as[43];
+    memcpy(as, addr_checksum(&app).s, 43);
+    struct hash h[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct poco_order o = app_order(&app, 1 + i);
+        h[i] = publish(ALICE, &o);
+    }
+    (void)snprintf(body, sizeof body, "{\"orderHash\":\"%s\"}", hash_text(&h[0]).s);
+    json_free(unpublish(BOB, POCO_APP, body, 403));
+    json_free(unpublish(ALICE, POCO_APP, body, 200));
+    json_free(unpublish(ALICE, POCO_APP, body, 403));
+    (void)snprintf(body, sizeof body, "{\"target\":\"unpublish_all\",\"app\":\"%s\"}", as);
+    json_free(unpublish(BOB, POCO_APP, body, 403));
+    struct json *d = unpublish(ALICE, POCO_APP, body, 200);
+    assert_int_equal(json_len(json_get(json_root(d), "unpublished")), 2);
+    json_free(d);
+    json_free(unpublish(ALICE, POCO_APP, "{\"target\":\"all\"}", 400));
+    json_free(unpublish(ALICE, POCO_APP, "{\"target\":\"unpublish_last\"}", 400));
+    (void)snprintf(body, sizeof body, "/apporders/%s?chainId=421614", hash_text(&h[1]).s);
+    json_free(ask_status("GET", body, NULL, slice_of(NULL, 0), 404));
+    struct poco_order o = app_order(&app, 9);
+    (void)publish(ALICE, &o);
+}
+
+/* ---- being told */
+
+struct ear {
+    struct buf text;
+    struct fcond more;
+    bool over;
+    char url[256];
+};
+static sr_status hear(void *arg, struct slice data, struct sr_err *err) {
+    struct ear *ear = arg;
+    buf_add(&ear->text, data);
+    fcond_wake(&ear->more);
+    return ear->over ? sr_fail(err, SR_E_CANCELLED, "enough") : SR_OK;
+}
+static void listen_events(void *arg) {
+    struct ear *ear = arg;
+    struct http_answer a = {0};
+    const struct http_call c = {.url = ear->url, .on_data = hear, .arg = ear, .timeout_ms = 20000};
+    if (http_fetch(&c, &a, NULL) == SR_OK) http_answer_done(&a);
+    ear->over = true;
+    fcond_wake(&ear->more);
+}
+
+FIBER_TEST(a_client_is_told_of_its_deals_tasks) {
+    struct sr_err e = {0};
+    struct addr app = make_app(ALICE, "events"), data = make_data(CAROL, "events");
+    struct hash h[4], deal = make_deal(&app, &data, 1, h);
+    static struct ear ear;
+    buf_init(&ear.text, 1u << 20);
+    (void)snprintf(ear.url, sizeof ear.url, "%s/v1/events?deal=%s", base, hash_text(&deal).s);
+    assert_ok(fiber_start(listen_events, &ear, &e));
+    while (!strstr(buf_cstr(&ear.text), "event: deal")) assert_ok(fcond_wait(&ear.more, 5000, &e));
+    struct buf b;
+    buf_init(&b, 4096);
+    assert_ok(poco_enc_initialize(&b, &deal, u256_of(0), &e));
+    struct eth_receipt rc = send(WORKER, &hub, &b);
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    while (!strstr(buf_cstr(&ear.text), "\"status\":1")) assert_ok(fcond_wait(&ear.more, 5000, &e));
+    ear.over = true; /* the next piece ends it */
+    anvil_do(mk->rpc, "evm_mine", "[]");
+}
+
+FIBER_TEST(the_index_is_the_same_when_built_again) {
+    struct sr_err e = {0};
+    char first[64], copy[64];
+    memcpy(first, db_path, sizeof first);
+    (void)snprintf(copy, sizeof copy, "%.*s/again.db", (int)strlen(db_path) - 5, db_path);
+    struct market *old = mk;
+    memcpy(db_path, copy, sizeof copy);
+    struct market_opts o = options();
+    struct market *again;
+    assert_ok(market_start(&o, &again, &e));
+    while (!again->caught_up || again->head < old->head)
+        assert_ok(fcond_wait(&again->changed, 20000, &e));
+    static const char *const sums[] = {"SELECT COUNT(*) FROM deal",
+                                       "SELECT COUNT(*) FROM task_event",
+                                       "SELECT COUNT(*) FROM resource",
+                                       "SELECT COUNT(*) FROM category",
+                                       "SELECT SUM(block * 31 + log) FROM task_event",
+                                       "SELECT SUM(block * 31 + log) FROM resource"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(sums); i++) {
+        uint64_t a, b;
+        assert_ok(db_get_u64(old->db, sums[i], DB_NO_ARGS, &a, &e));
+        assert_ok(db_get_u64(again->db, sums[i], DB_NO_ARGS, &b, &e));
+        if (a != b)
+            fail_msg("%s: %llu, again %llu", sums[i], (unsigned long long)a, (unsigned long long)b);
+    }
+    eth_follow_stop(again->follower);
+    assert_ok(fiber_sleep(100, &e));
+    market_stop(again);
+    memcpy(db_path, first, sizeof first);
+}
+
+/* 5,000 open orders: a page of "any app" without the cache. */
+FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
+    struct sr_err e = {0};
+    struct db_tx tx;
+    assert_ok(db_begin(mk->db, &tx, &e));
+    for (unsigned i = 0; i < 5000; i++) {
+        struct addr app = {{1, 2, 3, (uint8_t)i, (uint8_t)(i >> 8)}};
+        struct poco_order o = app_order(&app, 1 + i);
+        o.app.appprice = u256_of(i * 7919 % 1000);
+        o.app.salt.b[0] = (uint8_t)i;
+        o.app.salt.b[1] = (uint8_t)(i >> 8);
+        if (i % 3 == 0) o.app.requesterrestrict.b[0] = 1;
+        struct hash h = poco_order_hash(&mk->poco.domain, &o);
+        assert_ok(order_store(mk, &o, &h, &app, 1, 1000 + i, &e));
+    }
+    assert_ok(db_commit(&tx, &e));
+    static const char *const paths[] = {
+        "/apporders?chainId=421614&app=any",
+        "/apporders?chainId=421614&app=any&requester=any&workerpool=any&dataset=any",
+        "/apporders?chainId=421614&app=any&requester="
+        "0x0100000000000000000000000000000000000000&pageIndex=3&pageSize=20",
+        "/apporders?chainId=421614&app=any&minTag="
+        "0x0000000000000000000000000000000000000000000000000000000000000009"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(paths); i++) {
+        json_free(get(paths[i])); /* statements prepared, pages of the file read */
+        int64_t t = clock_mono_us();
+        for (unsigned k = 0; k < 20; k++) {
+            market_changed(mk); /* no cached answer */
+            json_free(get(paths[i]));
+        }
+        int64_t cold = (clock_mono_us() - t) / 20;
+        t = clock_mono_us();
+        for (unsigned k = 0; k < 20; k++) json_free(get(paths[i]));
+        print_message("%-60.60s %lld us, cached %lld us (client and parsing included)\n", paths[i],
+                      (long long)cold, (long long)(clock_mono_us() - t) / 20);
+        assert_true(cold < 50000);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(parameters_have_the_official_messages),
+        cmocka_unit_test(what_the_chain_had_before_is_indexed),
+        cmocka_unit_test(publishing_needs_a_challenge_of_ones_own),
+        cmocka_unit_test(bad_orders_are_refused_with_the_official_words),
+        cmocka_unit_test(books_filter_as_the_official_one),
+        cmocka_unit_test(a_deal_consumes_its_orders_and_is_listed),
+        cmocka_unit_test(what_a_reorg_takes_back_the_book_takes_back),
+        cmocka_unit_test(orders_die_with_ownership_and_stake_and_what_they_need),
+        cmocka_unit_test(unpublishing_takes_one_the_last_or_all),
+        cmocka_unit_test(a_client_is_told_of_its_deals_tasks),
+        cmocka_unit_test(the_index_is_the_same_when_built_again),
+        cmocka_unit_test(a_page_among_five_thousand_orders_is_quick),
+    };
+    return cmocka_run_group_tests_name("market", t, setup, teardown);
+}
