@@ -93,9 +93,10 @@ static sr_status went_away(struct sr_err *err) {
     return st;
 }
 
-/* Sends one request over l and waits for its reply; ret_body is owned. */
+/* Sends one request over l and waits for its reply; ret_body is owned. *ret_unsent: the connection
+ * had ended before, so the vault has not seen the request. */
 static sr_status exchange(struct link *l, uint16_t type, struct slice body, struct buf *ret_body,
-                          struct sr_err *err) {
+                          bool *ret_unsent, struct sr_err *err) {
     struct pending p = {.id = ++l->next_id};
     cleanup_buf_wipe struct buf frame = {0}; /* secrets pass through here */
     uint8_t head[VAULT_FRAME_HEAD];
@@ -113,7 +114,12 @@ static sr_status exchange(struct link *l, uint16_t type, struct slice body, stru
     l->refs++;
     p.next = l->waiting;
     l->waiting = &p;
-    sr_status st = stream_write(l->s, buf_slice(&frame), err);
+    sr_status st = stream_write(l->s, buf_slice(&frame), NULL);
+    *ret_unsent = st != SR_OK;
+    if (st != SR_OK) {
+        link_kill(l);
+        st = went_away(err);
+    }
     while (st == SR_OK && !p.done && !l->dead) {
         st = fcond_wait(&p.answered, CALL_TIMEOUT_MS, err);
         if (st == SR_E_TIMEOUT) link_kill(l); /* a vault that hangs is dialled anew */
@@ -140,7 +146,8 @@ static sr_status greet(struct vault_client *v, struct link *l, struct sr_err *er
     struct vault_hello_rep hello;
     buf_init(&rq, 64);
     vault_hello_req_write(&rq, &(struct vault_hello_req){.version = VAULT_VERSION});
-    SR_TRY(exchange(l, VAULT_MSG_hello, buf_slice(&rq), &rp, err));
+    bool unsent;
+    SR_TRY(exchange(l, VAULT_MSG_hello, buf_slice(&rq), &rp, &unsent, err));
     if (!vault_hello_rep_read(buf_slice(&rp), &hello) || hello.version != VAULT_VERSION)
         return sr_fail(err, SR_E_MALFORMED, "a vault of another version at %s", v->path);
     v->identity.wallet = hello.wallet;
@@ -190,8 +197,17 @@ static sr_status connected(struct vault_client *v, struct sr_err *err) {
 static sr_status call(struct vault_client *v, uint16_t type, struct buf *request,
                       struct buf *ret_body, struct sr_err *err) {
     SR_TRY(buf_status(request, err));
-    SR_TRY(connected(v, err));
-    return exchange(v->link, type, buf_slice(request), ret_body, err);
+    /* A vault that was started anew since the last call: dialled again, once. */
+    for (unsigned attempt = 0;; attempt++) {
+        struct sr_err e = {0};
+        bool unsent = false;
+        SR_TRY(connected(v, err));
+        sr_status st = exchange(v->link, type, buf_slice(request), ret_body, &unsent, &e);
+        if (st == SR_OK) return SR_OK;
+        if (unsent && attempt == 0) continue;
+        if (err && err->code == SR_OK) *err = e;
+        return st;
+    }
 }
 
 sr_status vault_client_new(const char *socket_path, struct vault_client **ret, struct sr_err *err) {
