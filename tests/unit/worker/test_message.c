@@ -17,8 +17,7 @@ static const char good[] =
     "\",\"assignment\":{\"task\":\"" H64 "\",\"worker\":\"" A40 "\",\"nonce\":\"" H64
     "\",\"expires\":9,\"signature\":\"" SIG "\"},\"app\":{\"address\":\"" A40
     "\",\"multiaddr\":\"/ipfs/x\",\"checksum\":\"" H64 "\"},\"datasets\":[{\"address\":\"" A40
-    "\",\"multiaddr\":\"/ipfs/y\",\"checksum\":\"" H64
-    "\"}],\"inputFiles\":[\"http://"
+    "\",\"multiaddr\":\"/ipfs/y\",\"checksum\":\"" H64 "\"}],\"inputFiles\":[\"http://"
     "z\"],\"seconds\":300,\"contributionDeadline\":77,\"initialized\":false,\"callback\":\"" A40
     "\",\"resultStorage\":\"ipfs\"}";
 
