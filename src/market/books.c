@@ -136,8 +136,11 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
                             const struct q_page *pg, uint64_t *ret_rows, struct sr_err *err) {
     cleanup_buf struct buf sql;
     buf_init(&sql, 16384);
-    buf_str(&sql, "SELECT hash, status, signer, remaining, published, bulk, json FROM orders WHERE "
-                  "status = 0");
+    /* the kind stands in the text, not as a value, so that the kind's own indexes serve */
+    buf_printf(&sql,
+               "SELECT hash, status, signer, remaining, published, bulk, json FROM orders WHERE "
+               "kind = %u AND status = 0",
+               (unsigned)k);
     buf_add(&sql, buf_slice(&s->where));
     buf_printf(&sql, " ORDER BY price %s, published, hash", k == POCO_REQUEST ? "DESC" : "ASC");
     size_t n = s->n;
@@ -166,11 +169,11 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
     return db_end(q, err);
 }
 
-static sr_status count_rows(struct market *m, const struct sel *s, uint64_t *ret,
+static sr_status count_rows(struct market *m, poco_kind k, const struct sel *s, uint64_t *ret,
                             struct sr_err *err) {
     cleanup_buf struct buf sql;
     buf_init(&sql, 16384);
-    buf_str(&sql, "SELECT COUNT(*) FROM orders WHERE status = 0");
+    buf_printf(&sql, "SELECT COUNT(*) FROM orders WHERE kind = %u AND status = 0", (unsigned)k);
     buf_add(&sql, buf_slice(&s->where));
     SR_TRY(buf_status(&sql, err));
     return db_get_u64(m->db, buf_cstr(&sql), s->args, s->n, ret, err);
@@ -185,12 +188,11 @@ static sr_status list(struct market *m, struct http_req *rq, struct buf *b, stru
     uint64_t count, rows;
     sel_init(&s);
     SR_TRY(q_chain(m, rq, err));
-    sel_i64(&s, " AND kind = %s", k);
     SR_TRY(filters[k](rq, &s, err));
     SR_TRY(tags(rq, &s, err));
     SR_TRY(min_volume(rq, &s, err));
     SR_TRY(q_page(rq, &pg, err));
-    SR_TRY(count_rows(m, &s, &count, err));
+    SR_TRY(count_rows(m, k, &s, &count, err));
     struct jw w = jw_of(b);
     jw_obj(&w);
     jw_kbool(&w, "ok", true);

@@ -42,17 +42,19 @@ const struct http_route market_routes[] = {
 };
 const size_t market_routes_n = SR_ARRAY_LEN(market_routes);
 
-/* {ok:false, error}: clients read error. Ours get code and hint too. */
+/* {ok:false, error}: clients read error. Ours get code and hint too. (The server logs the rest.) */
 void market_error(struct http_req *rq, const struct sr_err *e) {
     int status = sr_status_http(e->code);
     const char *text = e->what;
+    if (e->code == SR_E_NOTFOUND && strcmp(text, "no such route") == 0) {
+        if (http_reply(rq, 404, "text/plain; charset=utf-8", SLICE_LIT("Not Found"), NULL) != SR_OK)
+            return; /* the client has left */
+        return;
+    }
     if (e->code == SR_E_UNAVAILABLE || e->code == SR_E_TIMEOUT || e->code == SR_E_CHAIN) {
-        log_err(LOG_WARN, "request_failed", e);
         status = 500;
         text = "Something went wrong, you should retry later.";
-    } else if (status >= 500 || e->code == SR_E_SYS) {
-        /* a body that is no JSON is the client's affair, whatever its official status */
-        log_err(strncmp(e->what, "Internal error", 14) ? LOG_WARN : LOG_DEBUG, "request_failed", e);
+    } else if (status >= 500) {
         status = 500;
         text = "Internal error";
     } else if (status == 401) {

@@ -237,19 +237,19 @@ sr_status orders_for_request(struct market *m, poco_kind k, const struct request
                              bool *ret_any, uint64_t *ret_best, struct sr_err *err) {
     static const struct addr none = {{0}};
     const struct addr *other = k == POCO_APP ? &n->dataset : &n->app;
-    const char *sql = k == POCO_APP
-                          ? "SELECT price FROM orders WHERE kind = $1 AND status = 0 AND resource "
-                            "= $2 AND workerpool IN ($3, $4) AND dataset IN ($3, $5) AND requester "
-                            "IN ($3, $6) AND (tag0 & $7) = $7 ORDER BY price LIMIT 1"
-                          : "SELECT price FROM orders WHERE kind = $1 AND status = 0 AND resource "
-                            "= $2 AND workerpool IN ($3, $4) AND app IN ($3, $5) AND requester IN "
-                            "($3, $6) AND (tag0 & $7) = $7 ORDER BY price LIMIT 1";
+    const char *sql =
+        k == POCO_APP ? "SELECT price FROM orders WHERE kind = 0 AND status = 0 AND resource = $1 "
+                        "AND workerpool IN ($2, $3) AND dataset IN ($2, $4) AND requester IN ($2, "
+                        "$5) AND (tag0 & $6) = $6 ORDER BY price LIMIT 1"
+                      : "SELECT price FROM orders WHERE kind = 1 AND status = 0 AND resource = $1 "
+                        "AND workerpool IN ($2, $3) AND app IN ($2, $4) AND requester IN ($2, $5) "
+                        "AND (tag0 & $6) = $6 ORDER BY price LIMIT 1";
     struct sr_err e = {0};
     sr_status st =
         db_get_u64(m->db, sql,
-                   DB_ARGS(db_u64(k), db_addr(k == POCO_APP ? &n->app : &n->dataset),
-                           db_addr(&none), db_addr(&n->workerpool), db_addr(other),
-                           db_addr(&n->requester), db_u64(n->tee && k == POCO_APP ? 1 : 0)),
+                   DB_ARGS(db_addr(k == POCO_APP ? &n->app : &n->dataset), db_addr(&none),
+                           db_addr(&n->workerpool), db_addr(other), db_addr(&n->requester),
+                           db_u64(n->tee && k == POCO_APP ? 1 : 0)),
                    ret_best, &e);
     *ret_any = st == SR_OK;
     if (st == SR_OK || st == SR_E_NOTFOUND) return SR_OK;

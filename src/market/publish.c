@@ -246,16 +246,15 @@ static sr_status accept(struct market *m, const struct poco_order *o, const stru
     return sr_fail(err, SR_E_UNAVAILABLE, "the chain moves too fast");
 }
 
+/* *ret NULL: answered already. The official answer to a body that is no JSON is a 500. */
 static sr_status read_body(struct http_req *rq, struct json **ret, struct sr_err *err) {
     struct slice body;
     SR_TRY(http_body(rq, &body, err));
-    /* the official answer to a body that is no JSON is a 500 */
-    if (json_parse(body, ret, NULL) != SR_OK || !json_is(json_root(*ret), JSON_OBJECT)) {
-        json_free(*ret);
-        *ret = NULL;
-        return sr_fail(err, SR_E_SYS, "Internal error");
-    }
-    return SR_OK;
+    if (json_parse(body, ret, NULL) == SR_OK && json_is(json_root(*ret), JSON_OBJECT)) return SR_OK;
+    json_free(*ret);
+    *ret = NULL;
+    return http_reply(rq, 500, "application/json; charset=utf-8",
+                      SLICE_LIT("{\"ok\":false,\"error\":\"Internal error\"}"), err);
 }
 
 sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err) {
@@ -266,6 +265,7 @@ sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err) {
     struct poco_order o;
     SR_TRY(q_chain(m, rq, err));
     SR_TRY(read_body(rq, &doc, err));
+    if (!doc) return SR_OK;
     SR_TRY(auth_check(m, rq, &who, err));
     SR_TRY(read_order(json_root(doc), k, &o, err));
     struct hash h = poco_order_hash(&m->poco.domain, &o);
@@ -356,6 +356,7 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
     struct addr who;
     SR_TRY(q_chain(m, rq, err));
     SR_TRY(read_body(rq, &doc, err));
+    if (!doc) return SR_OK;
     SR_TRY(auth_check(m, rq, &who, err));
     struct slice target = json_text(json_get(json_root(doc), "target"));
     bool last = slice_is(target, "unpublish_last"), all = slice_is(target, "unpublish_all");
