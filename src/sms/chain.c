@@ -52,7 +52,7 @@ void sms_chain_free(struct sms_chain *c) {
 }
 
 /* The node may start after us: the hub is looked at when it is first needed. */
-static sr_status hub_open(struct sms_chain *c, struct sr_err *err) {
+sr_status sms_chain_open(struct sms_chain *c, struct sr_err *err) {
     if (c->opened) return SR_OK;
     struct poco p;
     SR_TRY(poco_open(c->rpc, &c->hub, &p, err));
@@ -69,7 +69,7 @@ static sr_status hub_open(struct sms_chain *c, struct sr_err *err) {
 sr_status sms_chain_owner(struct sms_chain *c, poco_kind kind, const struct addr *target,
                           struct addr *ret, struct sr_err *err) {
     bool registered = false;
-    SR_TRY(hub_open(c, err));
+    SR_TRY(sms_chain_open(c, err));
     SR_TRY(poco_owner(&c->poco, kind, target, (struct eth_at){0}, &registered, ret, err));
     if (!registered)
         return sr_fail(err, SR_E_NOTFOUND, "no %s at %s", poco_kind_word[kind],
@@ -459,7 +459,7 @@ static sr_status read_facts(struct reading *r, struct sr_err *err) {
         {step_presigned, "GET_CHAIN_DEAL_FAILED"}, {step_revocation, "GET_CHAIN_DEAL_FAILED"},
         {step_groups, "GET_CHAIN_DEAL_FAILED"}};
     struct sms_facts *f = r->f;
-    SR_TRY(hub_open(r->c, err));
+    SR_TRY(sms_chain_open(r->c, err));
     SR_TRY(round_of(r, first, SR_ARRAY_LEN(first), err));
     if (r->receipt.block > r->head.number) r->head.number = r->receipt.block; /* mined just now */
     r->at = eth_at_block(r->head.number);

@@ -19,6 +19,7 @@ struct ask {
     const char *code;        /* of a refusal */
     char code_room[80];
     int status;
+    int64_t started_us;
     bool known; /* the pool's owner vouches for the request: its refusal is always logged */
 };
 
@@ -276,8 +277,9 @@ static sr_status release(struct http_req *rq, struct sms *s, struct ask *a, stru
     if (st != SR_OK) return vault_refused(a, st, &e, err);
     st = commit_release(s, a, (uint8_t)v.verdict, err);
     if (st == SR_OK) {
-        log_info("secrets_released", "task=%s worker=%s label=%s", hash_text(&a->task).s,
-                 addr_text(&a->assignment.worker).s, wire_verdict_label(v.verdict));
+        log_info("secrets_released", "task=%s worker=%s label=%s dur_us=%lld",
+                 hash_text(&a->task).s, addr_text(&a->assignment.worker).s,
+                 wire_verdict_label(v.verdict), (long long)(clock_mono_us() - a->started_us));
         st = send_released(rq, &v, err);
     }
     vault_released_done(&v);
@@ -299,7 +301,7 @@ static sr_status send_refusal(struct http_req *rq, const struct ask *a, const st
 
 sr_status sms_release(struct http_req *rq, void *role, struct sr_err *err) {
     struct sms *s = role;
-    struct ask a = {.status = 0};
+    struct ask a = {.started_us = clock_mono_us()};
     struct sr_err e = {0};
     sr_status st = release(rq, s, &a, &e);
     if (st != SR_OK && a.code) {

@@ -122,6 +122,8 @@ struct sms_chain_opts {
 SR_CHECK sr_status sms_chain_new(const struct sms_chain_opts *o, struct sms_chain **ret,
                                  struct sr_err *err);
 void sms_chain_free(struct sms_chain *c); /* accepts NULL */
+/* Looks at the hub, once; done at first use anyway. Waits. */
+SR_CHECK sr_status sms_chain_open(struct sms_chain *c, struct sr_err *err);
 /* owner() of a registered app or data set. SR_E_NOTFOUND. Waits. */
 SR_CHECK sr_status sms_chain_owner(struct sms_chain *c, poco_kind kind, const struct addr *target,
                                    struct addr *ret, struct sr_err *err);

@@ -33,12 +33,35 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
     return sms_serve(s, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
 }
 
+#define WARM_FIRST_MS 50u
+#define WARM_MOST_MS  2000u
+
+/* Meets chain and vault before the first request does; says so while one is missing. */
+static void warm_up(void *arg) {
+    struct sms *s = arg;
+    bool told = false;
+    for (uint64_t ms = WARM_FIRST_MS;; ms = ms * 2 < WARM_MOST_MS ? ms * 2 : WARM_MOST_MS) {
+        struct vault_identity id;
+        struct sr_err e = {0};
+        sr_status st = sms_chain_open(s->chain, &e);
+        if (st == SR_OK) st = vault_hello(s->vault, &id, &e);
+        if (st == SR_OK) {
+            log_info("peers_met", "identity=%s", addr_text(&id.wallet).s);
+            return;
+        }
+        if (!told) log_err(LOG_WARN, "waiting_for_peer", &e);
+        told = true;
+        if (fiber_sleep(ms, NULL) != SR_OK) return;
+    }
+}
+
 int sms_main(int argc, char **argv) {
     struct sms s = {.db = NULL};
     struct role_flags rf;
     struct http_server *server = NULL;
     struct sr_err e = {0};
     if (start(argc, argv, &rf, &s, &server, &e) != SR_OK) return role_fail(&rf, &e);
+    if (fiber_start(warm_up, &s, &e) != SR_OK) log_err(LOG_WARN, "warm_up", &e);
     role_ready(&rf, http_server_port(server));
     int rc = role_run(&rf);
     http_server_close(server);

@@ -43,6 +43,12 @@ static void name_of(char dst[NAME_MAX_BYTES], const char *folder, const struct h
 /* ---- opening
  * ---------------------------------------------------------------------------------------------- */
 
+static sr_status sync_folder(int dir_fd, const char *name, struct sr_err *err) {
+    cleanup_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) return sr_fail(err, SR_E_SYS, "sync the store's '%s'", name);
+    return SR_OK;
+}
+
 /* Adds up what a folder of 256 folders holds. */
 static sr_status count_shard(struct blobs *b, const char *shard, struct sr_err *err) {
     int fd = openat(b->dir_fd, shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -82,12 +88,16 @@ static sr_status open_folders(struct blobs *b, struct sr_err *err) {
         if (mkdirat(b->dir_fd, names[i], 0700) != 0 && errno != EEXIST)
             return sr_fail(err, SR_E_SYS, "make the store's '%s'", names[i]);
     SR_TRY(empty_tmp(b, err));
-    for (unsigned i = 0; i < 256; i++) {
+    for (unsigned i = 0; i < 512; i++) { /* all at once, so that no upload pays for it */
         char shard[16];
-        (void)snprintf(shard, sizeof shard, "blobs/%02x", i);
-        SR_TRY(count_shard(b, shard, err));
+        bool dir = i >= 256;
+        (void)snprintf(shard, sizeof shard, "%s/%02x", dir ? "dirs" : "blobs", i & 0xff);
+        if (mkdirat(b->dir_fd, shard, 0700) == 0) continue;
+        if (errno != EEXIST) return sr_fail(err, SR_E_SYS, "make the store's '%s'", shard);
+        if (!dir) SR_TRY(count_shard(b, shard, err));
     }
-    return SR_OK;
+    SR_TRY(sync_folder(b->dir_fd, "blobs", err));
+    return sync_folder(b->dir_fd, "dirs", err);
 }
 
 sr_status blobs_open(const char *dir, uint64_t quota, struct blobs **ret, struct sr_err *err) {
@@ -201,13 +211,7 @@ sr_status upload_add(struct upload *u, struct slice data, struct sr_err *err) {
     return worked(u, fiber_offload(add_work, u, err), err);
 }
 
-static sr_status sync_folder(int dir_fd, const char *name, struct sr_err *err) {
-    cleanup_close int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) return sr_fail(err, SR_E_SYS, "sync the store's '%s'", name);
-    return SR_OK;
-}
-
-/* Moves tmp to its name; folders on the way are made and synced. */
+/* Moves tmp to its name. */
 static sr_status settle(int dir_fd, const char *tmp, const char *name, bool *ret_existed,
                         struct sr_err *err) {
     char shard[NAME_MAX_BYTES];
@@ -219,13 +223,6 @@ static sr_status settle(int dir_fd, const char *tmp, const char *name, bool *ret
     if (*ret_existed && had.st_size == has.st_size) { /* the same bytes: they have the same name */
         (void)unlinkat(dir_fd, tmp, 0);
         return SR_OK;
-    }
-    if (mkdirat(dir_fd, shard, 0700) == 0) {
-        char parent[NAME_MAX_BYTES];
-        (void)snprintf(parent, sizeof parent, "%.*s", (int)(strchr(name, '/') - name), name);
-        SR_TRY(sync_folder(dir_fd, parent, err));
-    } else if (errno != EEXIST) {
-        return sr_fail(err, SR_E_SYS, "make the store's '%s'", shard);
     }
     if (renameat(dir_fd, tmp, dir_fd, name) != 0) return sr_fail(err, SR_E_SYS, "name an upload");
     return sync_folder(dir_fd, shard, err);
