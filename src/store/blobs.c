@@ -31,6 +31,7 @@ struct upload {
     struct dag_result result;
     sr_status st;
     bool existed;
+    uint64_t had;
     struct sr_err err;
 };
 
@@ -211,19 +212,16 @@ sr_status upload_add(struct upload *u, struct slice data, struct sr_err *err) {
     return worked(u, fiber_offload(add_work, u, err), err);
 }
 
-/* Moves tmp to its name. */
+/* Moves tmp to its name. What was there before had the same bytes, or was damaged: it is replaced
+ * either way. *ret_had: its size, if there was one. */
 static sr_status settle(int dir_fd, const char *tmp, const char *name, bool *ret_existed,
-                        struct sr_err *err) {
+                        uint64_t *ret_had, struct sr_err *err) {
     char shard[NAME_MAX_BYTES];
-    struct stat had, has;
+    struct stat had;
     const char *slash = strrchr(name, '/');
     (void)snprintf(shard, sizeof shard, "%.*s", (int)(slash - name), name);
-    if (fstatat(dir_fd, tmp, &has, 0) != 0) return sr_fail(err, SR_E_SYS, "look at an upload");
     *ret_existed = fstatat(dir_fd, name, &had, AT_SYMLINK_NOFOLLOW) == 0;
-    if (*ret_existed && had.st_size == has.st_size) { /* the same bytes: they have the same name */
-        (void)unlinkat(dir_fd, tmp, 0);
-        return SR_OK;
-    }
+    *ret_had = *ret_existed ? (uint64_t)had.st_size : 0;
     if (renameat(dir_fd, tmp, dir_fd, name) != 0) return sr_fail(err, SR_E_SYS, "name an upload");
     return sync_folder(dir_fd, shard, err);
 }
@@ -238,7 +236,7 @@ static void end_work(void *arg) {
         return;
     }
     name_of(name, "blobs", &u->result.cid.digest);
-    u->st = settle(u->blobs->dir_fd, u->tmp, name, &u->existed, &u->err);
+    u->st = settle(u->blobs->dir_fd, u->tmp, name, &u->existed, &u->had, &u->err);
 }
 
 sr_status upload_end(struct upload *u, struct dag_result *ret, struct sr_err *err) {
@@ -248,10 +246,9 @@ sr_status upload_end(struct upload *u, struct dag_result *ret, struct sr_err *er
         if (u->keep) {
             (void)close(u->fd);
             u->fd = -1;
-            if (!u->existed) {
-                u->blobs->files++;
-                u->written = 0; /* stays counted */
-            }
+            u->written = 0; /* stays counted */
+            u->blobs->used -= u->had < u->blobs->used ? u->had : u->blobs->used;
+            u->blobs->files += !u->existed;
         }
     }
     upload_drop(u);
@@ -271,6 +268,7 @@ static void dir_work(void *arg) {
     struct dir_put *d = arg;
     char name[NAME_MAX_BYTES];
     bool existed;
+    uint64_t had;
     cleanup_close int fd =
         openat(d->b->dir_fd, d->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -280,7 +278,7 @@ static void dir_work(void *arg) {
     d->st = fd_write_all(fd, d->block.p, d->block.n, &d->err);
     if (d->st == SR_OK && fsync(fd) != 0) d->st = sr_fail(&d->err, SR_E_SYS, "sync a folder");
     name_of(name, "dirs", &d->digest);
-    if (d->st == SR_OK) d->st = settle(d->b->dir_fd, d->tmp, name, &existed, &d->err);
+    if (d->st == SR_OK) d->st = settle(d->b->dir_fd, d->tmp, name, &existed, &had, &d->err);
     if (d->st != SR_OK) (void)unlinkat(d->b->dir_fd, d->tmp, 0);
 }
 

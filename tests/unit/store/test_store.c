@@ -464,11 +464,17 @@ static sr_status tampered_story(void *arg, struct sr_err *err) {
     assert_int_equal(fputc(p[300000] ^ 1, f), p[300000] ^ 1);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(ipfs_get_bytes(W.origin, buf_slice(&loc), &back, &e), SR_E_CRYPTO);
+    SR_TRY(ipfs_add_bytes(W.origin, slice_of(p, 600000), &r, err)); /* adding again mends it */
+    buf_clear(&back);
+    SR_TRY(ipfs_get_bytes(W.origin, buf_slice(&loc), &back, err));
+    struct blobs_stat st;
     assert_int_equal(truncate(buf_cstr(&path), 100), 0);
     memset(&e, 0, sizeof e);
     buf_clear(&back);
     assert_int_equal(ipfs_get_bytes(W.origin, buf_slice(&loc), &back, &e), SR_E_CRYPTO);
-    SR_TRY(ipfs_add_bytes(W.origin, slice_of(p, 600000), &r, err)); /* adding again mends it */
+    SR_TRY(ipfs_add_bytes(W.origin, slice_of(p, 600000), &r, err));
+    blobs_count(W.store.blobs, &st);
+    assert_int_equal(st.files, 1);
     buf_clear(&back);
     return ipfs_get_bytes(W.origin, buf_slice(&loc), &back, err);
 }
