@@ -24,27 +24,40 @@ static inline uint64_t load_le(const uint8_t *p) {
     return v;
 }
 
-/* b[y][2x+3y] = rol(a[x][y]): rho and pi in one assignment, written out so that all indices are
- * constants. */
-#define RHO_PI(to, from, k) b[to] = rol(a[from] ^ d[(from) % 5], k)
-static void permute(uint64_t a[25]) {
+/* Written out, so that all indices are constants and the state lives in registers: rho and pi are
+ * one assignment a lane, b[y][2x + 3y] = rol(a[x][y]). */
+#define COLUMN(x)           c##x = a[x] ^ a[(x) + 5] ^ a[(x) + 10] ^ a[(x) + 15] ^ a[(x) + 20]
+#define RHO_PI(to, f, x, k) b[to] = rol(a[f] ^ d##x, k)
+#define CHI(y)                                                                                     \
+    do {                                                                                           \
+        a[y] = b[y] ^ (~b[(y) + 1] & b[(y) + 2]);                                                  \
+        a[(y) + 1] = b[(y) + 1] ^ (~b[(y) + 2] & b[(y) + 3]);                                      \
+        a[(y) + 2] = b[(y) + 2] ^ (~b[(y) + 3] & b[(y) + 4]);                                      \
+        a[(y) + 3] = b[(y) + 3] ^ (~b[(y) + 4] & b[y]);                                            \
+        a[(y) + 4] = b[(y) + 4] ^ (~b[y] & b[(y) + 1]);                                            \
+    } while (0)
+static void permute(uint64_t st[25]) {
+    uint64_t a[25], b[25];
+    memcpy(a, st, sizeof a);
     for (unsigned r = 0; r < ROUNDS; r++) {
-        uint64_t b[25], c[5], d[5];
-        for (unsigned x = 0; x < 5; x++) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-        for (unsigned x = 0; x < 5; x++) d[x] = c[(x + 4) % 5] ^ rol(c[(x + 1) % 5], 1);
-        RHO_PI(0, 0, 0), RHO_PI(1, 6, 44), RHO_PI(2, 12, 43), RHO_PI(3, 18, 21);
-        RHO_PI(4, 24, 14), RHO_PI(5, 3, 28), RHO_PI(6, 9, 20), RHO_PI(7, 10, 3);
-        RHO_PI(8, 16, 45), RHO_PI(9, 22, 61), RHO_PI(10, 1, 1), RHO_PI(11, 7, 6);
-        RHO_PI(12, 13, 25), RHO_PI(13, 19, 8), RHO_PI(14, 20, 18), RHO_PI(15, 4, 27);
-        RHO_PI(16, 5, 36), RHO_PI(17, 11, 10), RHO_PI(18, 17, 15), RHO_PI(19, 23, 56);
-        RHO_PI(20, 2, 62), RHO_PI(21, 8, 55), RHO_PI(22, 14, 39), RHO_PI(23, 15, 41);
-        RHO_PI(24, 21, 2);
-        for (unsigned y = 0; y < 25; y += 5) {
-            for (unsigned x = 0; x < 5; x++)
-                a[y + x] = b[y + x] ^ (~b[y + (x + 1) % 5] & b[y + (x + 2) % 5]);
-        }
+        const uint64_t COLUMN(0), COLUMN(1), COLUMN(2), COLUMN(3), COLUMN(4);
+        const uint64_t d0 = c4 ^ rol(c1, 1), d1 = c0 ^ rol(c2, 1), d2 = c1 ^ rol(c3, 1),
+                       d3 = c2 ^ rol(c4, 1), d4 = c3 ^ rol(c0, 1);
+        RHO_PI(0, 0, 0, 0), RHO_PI(1, 6, 1, 44), RHO_PI(2, 12, 2, 43), RHO_PI(3, 18, 3, 21);
+        RHO_PI(4, 24, 4, 14), RHO_PI(5, 3, 3, 28), RHO_PI(6, 9, 4, 20), RHO_PI(7, 10, 0, 3);
+        RHO_PI(8, 16, 1, 45), RHO_PI(9, 22, 2, 61), RHO_PI(10, 1, 1, 1), RHO_PI(11, 7, 2, 6);
+        RHO_PI(12, 13, 3, 25), RHO_PI(13, 19, 4, 8), RHO_PI(14, 20, 0, 18), RHO_PI(15, 4, 4, 27);
+        RHO_PI(16, 5, 0, 36), RHO_PI(17, 11, 1, 10), RHO_PI(18, 17, 2, 15), RHO_PI(19, 23, 3, 56);
+        RHO_PI(20, 2, 2, 62), RHO_PI(21, 8, 3, 55), RHO_PI(22, 14, 4, 39), RHO_PI(23, 15, 0, 41);
+        RHO_PI(24, 21, 1, 2);
+        CHI(0);
+        CHI(5);
+        CHI(10);
+        CHI(15);
+        CHI(20);
         a[0] ^= round_constant[r];
     }
+    memcpy(st, a, sizeof a);
 }
 
 static void absorb(uint64_t st[25], const uint8_t *block) {
