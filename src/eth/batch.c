@@ -70,15 +70,22 @@ sr_status eth_batch_run(struct eth_batch *b, struct sr_err *err) {
     SR_ASSERT(!b->doc);
     jw_end_arr(&b->w);
     SR_TRY(buf_status(&b->body, err));
-    SR_TRY(rpc_post(b->rpc, buf_slice(&b->body), RPC_TIMEOUT_MS, &b->doc, err));
-    const struct json_val *root = json_root(b->doc);
-    if (!json_is(root, JSON_ARRAY)) {
-        SR_TRY(rpc_outcome(root, err));
-        return sr_fail(err, SR_E_CHAIN, "chain node: it does not answer batches");
-    }
-    for (const struct json_val *v = json_first(root); v; v = json_next(v)) {
-        uint64_t id;
-        if (json_u64(json_get(v, "id"), &id) && id < b->n) b->answer[id] = v;
+    for (unsigned i = 0, raced = 1; raced; i++) {
+        json_free(b->doc);
+        b->doc = NULL;
+        memset(b->answer, 0, sizeof b->answer);
+        SR_TRY(rpc_post(b->rpc, buf_slice(&b->body), RPC_TIMEOUT_MS, &b->doc, err));
+        const struct json_val *root = json_root(b->doc);
+        if (!json_is(root, JSON_ARRAY)) {
+            SR_TRY(rpc_outcome(root, err));
+            return sr_fail(err, SR_E_CHAIN, "chain node: it does not answer batches");
+        }
+        raced = 0;
+        for (const struct json_val *v = json_first(root); v; v = json_next(v)) {
+            uint64_t id;
+            if (json_u64(json_get(v, "id"), &id) && id < b->n) b->answer[id] = v;
+            if (i < RPC_READ_AGAIN && rpc_raced_a_block(v)) raced = 1;
+        }
     }
     for (size_t i = 0; i < b->n; i++)
         if (!b->answer[i])

@@ -115,7 +115,15 @@ static sr_status ask(struct eth_rpc *r, const char *method, const struct buf *pa
     rpc_request(&w, ++r->next_id, method, buf_slice(params));
     SR_TRY(buf_status(params, err));
     SR_TRY(buf_status(&b, err));
-    return rpc_post(r, buf_slice(&b), timeout_ms, ret_doc, err);
+    for (unsigned i = 0;; i++) {
+        struct json *doc = NULL;
+        SR_TRY(rpc_post(r, buf_slice(&b), timeout_ms, &doc, err));
+        if (i == RPC_READ_AGAIN || !rpc_raced_a_block(json_root(doc))) {
+            *ret_doc = doc;
+            return SR_OK;
+        }
+        json_free(doc);
+    }
 }
 
 static sr_status ask_result(struct eth_rpc *r, const char *method, const struct buf *params,

@@ -10,6 +10,10 @@ void rpc_request(struct jw *w, uint64_t id, const char *method, struct slice par
 /* The failure that an "error" member describes; SR_OK when there is none. */
 SR_CHECK sr_status rpc_outcome(const struct json_val *answer, struct sr_err *err);
 bool rpc_no_such_method(const struct json_val *answer);
+/* A node that keeps the newest state only (anvil --prune-history) fails a read of "latest" when a
+ * block is mined between its finding that block and its reading: asking again is right. */
+#define RPC_READ_AGAIN 6
+bool rpc_raced_a_block(const struct json_val *answer);
 
 void rpc_put_at(struct jw *w, struct eth_at at);
 void rpc_put_u64(struct jw *w, uint64_t v);

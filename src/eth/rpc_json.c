@@ -69,6 +69,12 @@ bool rpc_no_such_method(const struct json_val *answer) {
     return slice_is(code, "-32601") || slice_is(code, "-32004");
 }
 
+bool rpc_raced_a_block(const struct json_val *answer) {
+    struct slice msg;
+    return json_str(json_get(json_get(answer, "error"), "message"), &msg) &&
+           contains(msg, "BlockOutOfRange");
+}
+
 /* ---- writing */
 
 void rpc_put_u256(struct jw *w, struct u256 v) {
