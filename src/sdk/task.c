@@ -9,8 +9,9 @@
 
 #define EVENT_LINE_MAX 65536
 #define EVENTS_IDLE_MS                                                                             \
-    60000 /* the scheduler says something at least so often, or is asked again                     \
-           */
+    60000                  /* the scheduler says something at least so often, or is asked again    \
+                            */
+#define LOOK_MS      10000 /* so often the chain is asked although the scheduler's stream is open */
 #define RETRY_MIN_MS 200
 #define RETRY_MAX_MS 2000
 #define LOST_MS      20000  /* a deal that the chain does not know for so long is lost */
@@ -152,7 +153,8 @@ static sr_status listen(struct watch *w, struct sr_err *err) {
                              .headers = headers,
                              .on_data = on_bytes,
                              .arg = w,
-                             .timeout_ms = EVENTS_IDLE_MS};
+                             .timeout_ms = EVENTS_IDLE_MS,
+                             .total_ms = LOOK_MS};
     buf_clear(&w->line);
     sr_status st = http_fetch(&call, &a, err);
     if (st == SR_OK && a.status != 200)

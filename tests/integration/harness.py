@@ -253,6 +253,17 @@ class Network:
         return subprocess.Popen(self.command(args, who), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=self.env, stdin=subprocess.DEVNULL)
 
+    def finish(self, process, timeout=150):
+        """Waits for a command in the background: an Answer; one that hangs is ended and told with the logs."""
+        began = time.monotonic()
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"still running after {timeout} s: {out} {err}\n{self.tails(20)}") from None
+        return Answer(process.args, process.returncode, out, err, time.monotonic() - began)
+
     def account(self, name):
         return next(a for a in self.net["accounts"] if a["name"] == name)
 

@@ -223,7 +223,10 @@ class Attacks(unittest.TestCase):
                                    SECRET_TEXT.encode(), b"BEGIN PRIVATE KEY", b"BEGIN RSA PRIVATE KEY"]
         self.n.cli("run", self.faults, "--args", "ok x", "--secret", f"1={self.secret_file}", "-o",
                    self.n.folder(f"s-{os.urandom(3).hex()}"), who="bob")
-        for name, content in self.places():
+        looked_at = list(self.places())
+        self.assertGreater(len(looked_at), 40)
+        self.assertTrue(any(self.n.dir.encode() in content for name, content in looked_at if name.endswith("cmdline")))
+        for name, content in looked_at:
             for word in words:
                 if word in content:
                     self.fail(f"{name} holds {word[:16]!r}...")

@@ -43,11 +43,8 @@ class Crash(unittest.TestCase):
         p = n.start("run", self.app, "--data", self.data, "--args", "ward dose", "-o", out, who="bob")
         time.sleep(after)
         old = n.kill(role)
-        try:
-            said, err = p.communicate(timeout=150)
-        except Exception:
-            p.kill()
-            raise AssertionError(f"{role} killed after {after:.3f} s: the run hangs\n{p.communicate()}\n{n.tails()}") from None
+        a = n.finish(p)
+        said, err = a.out, a.err
         n.wait_ready(role, other_than=old)
         what = f"{role} killed after {after:.3f} s: exit {p.returncode}\n{said}\n{err}\n{n.tails(6)}"
         self.assertIn(p.returncode, (0, 3, 4, 5), what)
@@ -88,8 +85,8 @@ class Together(unittest.TestCase):
                 time.sleep(random.uniform(0, 0.8))
                 pair = random.sample(ROLES, 2)
                 old = [(r, n.kill(r)) for r in pair]
-                out, err = p.communicate(timeout=150)
-                self.assertIn(p.returncode, (0, 3, 4, 5), f"{pair} {out} {err} {n.tails(6)}")
+                a = n.finish(p)
+                self.assertIn(p.returncode, (0, 3, 4, 5), f"{pair} {a} {n.tails(6)}")
                 for role, pid in old:
                     n.wait_ready(role, other_than=pid)
             n.cli("run", app, "--args", "ok y", "-o", n.folder("two-after"), who="bob")
@@ -106,9 +103,9 @@ class Together(unittest.TestCase):
                 p = n.start("run", app, "--data", data, "--args", "copy", "-o", n.folder(f"chain-{i}"), who="bob")
                 time.sleep(random.uniform(0, 1.0))
                 old = n.kill("chain")
-                out, err = p.communicate(timeout=200)
+                a = n.finish(p)
                 n.wait_ready("chain", other_than=old)
-                self.assertIn(p.returncode, (0, 3, 4, 5), f"{out} {err} {n.tails(6)}")
+                self.assertIn(p.returncode, (0, 3, 4, 5), f"{a} {n.tails(6)}")
             self.assertEqual(n.cli("data", "show", data)["address"], data)
 
             def works():
@@ -121,10 +118,9 @@ class Together(unittest.TestCase):
             n.up()
             app = n.app("faults", "bob")
             p = n.start("run", app, "--args", "ok z1", "--no-wait", who="bob")
-            out, err = p.communicate(timeout=60)
-            self.assertEqual(p.returncode, 0, err)
-            import json
-            task = json.loads(out)["task"]
+            a = n.finish(p)
+            self.assertEqual(a.code, 0, a)
+            task = a["task"]
             time.sleep(random.uniform(0.1, 1.0))
             n.down(signal.SIGKILL)
             n.up()
