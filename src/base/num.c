@@ -21,7 +21,8 @@ bool num_u64(struct slice text, uint64_t max, uint64_t *ret_v) {
 
 /* All ones when lo <= c <= hi, else 0. */
 static int in_range(int c, int lo, int hi) {
-    return ~(((c - lo) | (hi - c)) >> 31);
+    unsigned outside = (unsigned)((c - lo) | (hi - c)) >> 31; /* the sign of either */
+    return (int)outside - 1;
 }
 
 /* The value of a hex digit, or negative. */

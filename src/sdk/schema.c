@@ -199,7 +199,7 @@ void pd_key(char dst[256], const char *path) {
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     size_t n = 0;
-    for (; base[n] != 0 && n < 255; n++) {
+    for (; n < 255 && base[n] != 0; n++) {
         char ch = base[n];
         bool ok = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
                   (ch >= '0' && ch <= '9') || ch == '-' || ch == '_';
