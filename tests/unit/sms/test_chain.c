@@ -43,7 +43,7 @@ static void send(const struct sr_secret *key, const struct addr *to, const struc
     must(eth_signer_local(key, &signer, NULL));
     const struct eth_sender_opts o = {.rpc = W.rpc, .signer = &signer};
     must(eth_sender_new(&o, &s, NULL));
-    const struct eth_want w = {.to = *to, .data = buf_slice(data)};
+    const struct eth_want w = {.to = *to, .data = buf_slice(data), .gas_limit = 5000000};
     if (eth_sender_send(s, &w, 10000, ret, &e) != SR_OK) fail_msg("%s", e.what);
     eth_sender_free(s);
 }
@@ -216,6 +216,84 @@ FIBER_TEST(an_order_signed_on_the_chain_counts) {
     sms_facts_free(f);
 }
 
+/* A market that knows the orders at hand, by hash; `lies` gives another one instead. */
+static bool lies;
+static sr_status give_order(struct http_req *rq, void *role, struct sr_err *err) {
+    cleanup_buf struct buf out;
+    struct slice want = http_param(rq, "hash");
+    (void)role;
+    buf_init(&out, 1u << 16);
+    for (int k = 0; k < POCO_KINDS; k++) {
+        struct poco_order o = W.orders[k];
+        struct hash h = poco_order_hash(&W.poco.domain, &o);
+        if (!slice_is(want, hash_text(&h).s)) continue;
+        if (lies && k == POCO_APP) o.app.volume = u256_of(7);
+        struct jw w = jw_of(&out);
+        jw_obj(&w);
+        jw_kbool(&w, "ok", true);
+        jw_key(&w, "order");
+        poco_order_json(&w, &o, true, true);
+        jw_end_obj(&w);
+        return http_reply_json(rq, 200, &out, err);
+    }
+    return sr_fail(err, SR_E_NOTFOUND, "no such order");
+}
+
+/* Calls the hub with what follows the first four bytes: nobody can read orders from its calldata.
+ */
+static void match_through_contract(struct hash *task, struct hash *tx) {
+    static const struct addr at = {{0xc0, 0xde}};
+    cleanup_buf struct buf params, call;
+    cleanup_receipt struct eth_receipt r = {0};
+    struct hash deal;
+    struct u256 volume;
+    buf_init(&params, 1000);
+    buf_init(&call, 1u << 16);
+    buf_printf(&params,
+               "[\"%s\",\"0x600436036004600037600060006004360360006000"
+               "73%s5af100\"]",
+               addr_text(&at).s, addr_text(&W.hub).s + 2);
+    anvil_do(W.rpc, "anvil_setCode", buf_cstr(&params));
+    buf_put(&call, "junk", 4);
+    must(poco_enc_match(&call, &W.orders[0], &W.orders[1], &W.orders[2], &W.orders[3], NULL));
+    send(&W.bob, &at, &call, &r);
+    must(poco_receipt_deal(&W.poco, &r, &deal, &volume, NULL));
+    *task = poco_task_id(&deal, u256_of(0));
+    *tx = r.tx;
+}
+
+FIBER_TEST(orders_matched_by_a_contract_come_from_the_market) {
+    static const struct http_route routes[] = {{"GET", "/{orders}/{hash}", give_order, 0}};
+    const struct http_opts opts = {.routes = routes, .n_routes = 1};
+    struct http_server *server;
+    struct sms_chain *with_market;
+    struct sms_facts *f = NULL;
+    struct hash task, tx;
+    const char *code = NULL;
+    char url[64];
+    must(http_serve(&opts, "127.0.0.1", 0, -1, &server, NULL));
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", http_server_port(server));
+    const struct sms_chain_opts o = {
+        .rpc = A.http, .market = url, .chain_id = CHAIN_ID, .hub = W.hub};
+    must(sms_chain_new(&o, &with_market, NULL));
+    make_orders(5, true);
+    match_through_contract(&task, &tx);
+    struct sr_err e = {0};
+    assert_int_equal(sms_chain_facts(W.chain, &task, &tx, &f, &code, &e), SR_E_NOTFOUND);
+    assert_string_equal(code, "ORDERS_UNKNOWN");
+    must(sms_chain_facts(with_market, &task, &tx, &f, &code, NULL));
+    assert_true(addr_eq(&f->dataset_order.dataset.dataset, &W.data));
+    assert_true(slice_is(f->request_order.request.params, "{\"iexec_args\":\"x\"}"));
+    sms_facts_free(f);
+    lies = true; /* the hub's event knows better */
+    memset(&e, 0, sizeof e);
+    assert_int_equal(sms_chain_facts(with_market, &task, &tx, &f, &code, &e), SR_E_NOTFOUND);
+    assert_string_equal(code, "ORDERS_UNKNOWN");
+    lies = false;
+    http_server_close(server);
+    sms_chain_free(with_market);
+}
+
 FIBER_TEST(transactions_that_made_no_such_deal_are_refused) {
     struct hash task, tx, other_task, other_tx, nothing = {{1}};
     const struct {
@@ -311,6 +389,7 @@ int main(void) {
         cmocka_unit_test(an_initialized_task_and_one_without_data_are_read),
         cmocka_unit_test(a_grant_used_up_is_not_a_grant_revoked),
         cmocka_unit_test(an_order_signed_on_the_chain_counts),
+        cmocka_unit_test(orders_matched_by_a_contract_come_from_the_market),
         cmocka_unit_test(transactions_that_made_no_such_deal_are_refused),
         cmocka_unit_test(a_sold_data_set_has_another_owner),
         cmocka_unit_test(a_node_that_is_gone_is_no_refusal),

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chain_int.h - between chain.c (what is asked, in rounds) and deal.c (what it means) */
+#pragma once
+#include "sms/sms_int.h"
+
+struct sms_chain {
+    struct eth_rpc *rpc;
+    char *market; /* NULL: none */
+    uint64_t chain_id;
+    struct addr hub;
+    bool opened;
+    struct poco poco;
+};
+
+/* The hub's event: which orders made which deal. */
+struct matched {
+    struct hash deal, app, dataset, request; /* order hashes */
+};
+
+/* The hub's event in the receipt whose deal holds the task; fills deal, deal_id, index. */
+SR_CHECK sr_status deal_find(struct sms_chain *c, const struct eth_receipt *r, struct eth_at at,
+                             const struct hash *task, struct sms_facts *f, struct matched *ret,
+                             struct sr_err *err);
+/* Orders of the transaction, not yet compared with the event. */
+SR_CHECK sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx,
+                                     struct sms_facts *f, struct sr_err *err);
+SR_CHECK sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m,
+                                         struct sms_facts *f, struct sr_err *err);
+bool deal_orders_agree(const struct sms_chain *c, const struct sms_facts *f,
+                       const struct matched *m);
+SR_CHECK sr_status deal_revocation(struct sms_chain *c, uint64_t deal_block, uint64_t head,
+                                   const struct hash *order, struct sms_facts *f,
+                                   struct sr_err *err);
+SR_CHECK sr_status deal_groups(struct sms_chain *c, struct eth_at at, struct sms_facts *f,
+                               struct sr_err *err);
