@@ -309,7 +309,10 @@ sr_status dcap_collateral_new(struct slice json, struct slice root_der,
                               struct dcap_collateral **ret, const char **ret_class,
                               struct sr_err *err) {
     struct dcap_collateral *c = sr_calloc_n(1, sizeof *c);
-    if (!c) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    if (!c || !(c->known = sr_calloc_n(1, sizeof *c->known))) {
+        free(c);
+        return sr_fail(err, SR_E_NOMEM, "out of memory");
+    }
     if (ret_class) *ret_class = NULL;
     sr_status st = load(c, json, root_der, ret_class, err);
     if (st == SR_OK)
@@ -321,6 +324,8 @@ sr_status dcap_collateral_new(struct slice json, struct slice root_der,
 
 void dcap_collateral_free(struct dcap_collateral *c) {
     if (!c) return;
+    for (size_t i = 0; i < DCAP_KNOWN_MAX; i++) known_platform_done(&c->known->v[i]);
+    free(c->known);
     tcb_info_done(&c->tcb);
     qe_identity_done(&c->qe);
     chain_done(&c->pck_crl_issuer), chain_done(&c->tcb_chain), chain_done(&c->qe_chain);

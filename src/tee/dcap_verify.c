@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPEC: attestation.md#26-verification-order */
-#include "tee/p256.h"
+#include "tee/p256_int.h"
 #include "tee/tee_int.h"
 
 #define FAIL(name, what) dcap_reject(&r->error, err, name, what)
@@ -21,16 +21,103 @@ static sr_status check_dates(const struct dcap_collateral *c, uint64_t now, stru
     return SR_OK;
 }
 
-/* Leaf, intermediate, root; both CRLs. */
-static sr_status check_pck_chain(const struct dcap_collateral *c, struct cert_chain *chain,
+/* ---- what is the same in every quote of a platform ---- */
+
+void known_platform_done(struct known_platform *k) {
+    chain_done(&k->chain);
+    EVP_PKEY_free(k->attest_key);
+    *k = (struct known_platform){.chain = {.n = 0}};
+}
+
+static sr_status platform_id(const struct dcap_quote *q, struct hash *ret, struct sr_err *err) {
+    struct sha256 s = {0};
+    uint8_t sizes[4] = {(uint8_t)q->tdx, (uint8_t)q->cert_type};
+    put_le16(sizes + 2, (uint16_t)q->qe_auth.n);
+    SR_TRY(sha256_init(&s, err));
+    sha256_add(&s, slice_of(sizes, sizeof sizes));
+    sha256_add(&s, slice_of(q->attest_key, 64));
+    sha256_add(&s, slice_of(q->qe_report, QE_REPORT));
+    sha256_add(&s, slice_of(q->qe_signature, 64));
+    sha256_add(&s, q->qe_auth);
+    sha256_add(&s, q->cert_data);
+    *ret = sha256_end(&s);
+    return SR_OK;
+}
+
+/* Leaf and CA under the root; the chain comes with the quote, or with the collateral. */
+static sr_status read_pck_chain(const struct dcap_collateral *c, const struct dcap_quote *q,
+                                struct known_platform *k, struct dcap_result *r,
+                                struct sr_err *err) {
+    if (q->cert_type == 5) {
+        SR_TRY(chain_read(q->cert_data, &k->chain, &r->error, err));
+    } else if (c->pck_chain.n > 0) { /* types 1 to 4: out of band */
+        for (size_t i = 0; i < c->pck_chain.n; i++) {
+            (void)X509_up_ref(c->pck_chain.c[i]);
+            k->chain.c[k->chain.n++] = c->pck_chain.c[i];
+        }
+    } else {
+        return FAIL("CHAIN_FORMAT", "the quote brings no PCK certificate");
+    }
+    SR_TRY(chain_check(&k->chain, c->root, 2, &r->error, err));
+    if (!cert_has_name(k->chain.c[0], "Intel SGX PCK Certificate") ||
+        (!cert_has_name(k->chain.c[1], "Intel SGX PCK Platform CA") &&
+         !cert_has_name(k->chain.c[1], "Intel SGX PCK Processor CA")))
+        return FAIL("CHAIN_NAME", "not a PCK certificate of a PCK CA");
+    if (!pck_read(k->chain.c[0], &k->pck))
+        return FAIL("CHAIN_FORMAT", "the PCK extension is malformed");
+    return SR_OK;
+}
+
+/* The QE report, signed by the PCK key, vouches for the attestation key. */
+static sr_status check_qe_report(const struct dcap_quote *q, struct known_platform *k,
+                                 struct dcap_result *r, struct sr_err *err) {
+    static const uint8_t zero[32];
+    const uint8_t *qe = q->qe_report;
+    uint8_t pub[64];
+    if (!cert_p256(k->chain.c[0], pub))
+        return FAIL("CHAIN_ALGORITHM", "the PCK key is not of P-256");
+    if (!p256_verify_pkey(X509_get0_pubkey(k->chain.c[0]), slice_of(qe, QE_REPORT),
+                          q->qe_signature))
+        return FAIL("QE_REPORT_SIGNATURE", "the QE report is not signed by the PCK key");
+    struct sha256 s = {0};
+    SR_TRY(sha256_init(&s, err));
+    sha256_add(&s, slice_of(q->attest_key, 64));
+    sha256_add(&s, q->qe_auth);
+    struct hash h = sha256_end(&s);
+    if (memcmp(qe + 320, h.b, 32) != 0 || memcmp(qe + 352, zero, 32) != 0)
+        return FAIL("QE_REPORT_DATA", "the QE report vouches for another attestation key");
+    k->attest_key = p256_key(NULL, q->attest_key);
+    return k->attest_key ? SR_OK : FAIL("BAD_KEY", "the attestation key is no point of the curve");
+}
+
+static sr_status platform_of(const struct dcap_collateral *c, const struct dcap_quote *q,
+                             struct known_platform **ret, struct dcap_result *r,
+                             struct sr_err *err) {
+    struct known_platform k = {.chain = {.n = 0}};
+    SR_TRY(platform_id(q, &k.id, err));
+    for (size_t i = 0; i < DCAP_KNOWN_MAX; i++) {
+        *ret = &c->known->v[i];
+        if ((*ret)->chain.n > 0 && hash_eq(&(*ret)->id, &k.id)) return SR_OK;
+    }
+    sr_status st = read_pck_chain(c, q, &k, r, err);
+    if (st == SR_OK) st = check_qe_report(q, &k, r, err);
+    if (st != SR_OK) {
+        known_platform_done(&k);
+        return st;
+    }
+    *ret = &c->known->v[c->known->next];
+    c->known->next = (c->known->next + 1) % DCAP_KNOWN_MAX;
+    known_platform_done(*ret);
+    **ret = k;
+    return SR_OK;
+}
+
+/* ---- what time and collateral say about it ---- */
+
+static sr_status check_chain_now(const struct dcap_collateral *c, const struct cert_chain *chain,
                                  uint64_t now, struct dcap_result *r, struct sr_err *err) {
-    SR_TRY(chain_check(chain, c->root, 2, &r->error, err));
     X509 *leaf = chain->c[0], *ca = chain->c[1];
     for (size_t i = 0; i < 2; i++) SR_TRY(cert_check_time(chain->c[i], now, &r->error, err));
-    if (!cert_has_name(leaf, "Intel SGX PCK Certificate") ||
-        (!cert_has_name(ca, "Intel SGX PCK Platform CA") &&
-         !cert_has_name(ca, "Intel SGX PCK Processor CA")))
-        return FAIL("CHAIN_NAME", "not a PCK certificate of a PCK CA");
     SR_TRY(crl_check_cert(c->root_crl, ca, &r->error, err));
     /* Usually the CA whose CRL was checked when the collateral was loaded. */
     if (X509_cmp(ca, c->pck_crl_issuer.c[0]) != 0)
@@ -57,22 +144,10 @@ static bool masked_equal(const uint8_t *got, const uint8_t *mask, const uint8_t 
     return true;
 }
 
-static sr_status check_qe(const struct dcap_collateral *c, const struct dcap_quote *q, X509 *leaf,
-                          struct dcap_result *r, struct sr_err *err) {
-    static const uint8_t zero[32];
-    uint8_t pck[64];
-    const uint8_t *qe = q->qe_report;
-    if (!cert_p256(leaf, pck)) return FAIL("CHAIN_ALGORITHM", "the PCK key is not of P-256");
-    if (!p256_verify(pck, slice_of(qe, QE_REPORT), q->qe_signature))
-        return FAIL("QE_REPORT_SIGNATURE", "the QE report is not signed by the PCK key");
-    struct sha256 s = {0};
-    SR_TRY(sha256_init(&s, err));
-    sha256_add(&s, slice_of(q->attest_key, 64));
-    sha256_add(&s, q->qe_auth);
-    struct hash h = sha256_end(&s);
-    if (memcmp(qe + 320, h.b, 32) != 0 || memcmp(qe + 352, zero, 32) != 0)
-        return FAIL("QE_REPORT_DATA", "the QE report vouches for another attestation key");
+static sr_status check_qe_identity(const struct dcap_collateral *c, const struct dcap_quote *q,
+                                   struct dcap_result *r, struct sr_err *err) {
     const struct qe_identity *id = &c->qe;
+    const uint8_t *qe = q->qe_report;
     if (id->tdx != q->tdx || !masked_equal(qe + 16, id->miscselect_mask, id->miscselect, 4) ||
         !masked_equal(qe + 48, id->attributes_mask, id->attributes, 16) ||
         memcmp(qe + 128, id->mrsigner, 32) != 0 || (qe[256] | qe[257] << 8) != id->prod_id)
@@ -105,22 +180,20 @@ static void copy_measurements(const struct dcap_quote *q, struct dcap_result *r)
 }
 
 static sr_status check_all(const struct dcap_collateral *c, const struct dcap_quote *q,
-                           struct cert_chain *chain, uint64_t now, struct dcap_result *r,
-                           struct sr_err *err) {
-    struct pck pck;
+                           uint64_t now, struct dcap_result *r, struct sr_err *err) {
+    struct known_platform *k = NULL;
     SR_TRY(check_dates(c, now, r, err));
-    SR_TRY(check_pck_chain(c, chain, now, r, err));
-    if (!pck_read(chain->c[0], &pck)) return FAIL("CHAIN_FORMAT", "the PCK extension is malformed");
-    if (c->tcb.tdx != q->tdx || memcmp(pck.fmspc, c->tcb.fmspc, 6) != 0 ||
-        memcmp(pck.pce_id, c->tcb.pce_id, 2) != 0)
+    SR_TRY(platform_of(c, q, &k, r, err));
+    SR_TRY(check_chain_now(c, &k->chain, now, r, err));
+    if (c->tcb.tdx != q->tdx || memcmp(k->pck.fmspc, c->tcb.fmspc, 6) != 0 ||
+        memcmp(k->pck.pce_id, c->tcb.pce_id, 2) != 0)
         return FAIL("TCB_INFO_MISMATCH", "TCB info of another platform");
-    memcpy(r->fmspc, pck.fmspc, 6);
+    memcpy(r->fmspc, k->pck.fmspc, 6);
     if (q->tdx) SR_TRY(check_module(c, q, r, err));
-    SR_TRY(check_qe(c, q, chain->c[0], r, err));
-    if (!p256_key_ok(q->attest_key)) return FAIL("BAD_KEY", "the attestation key is no point");
-    if (!p256_verify(q->attest_key, q->signed_part, q->signature))
+    SR_TRY(check_qe_identity(c, q, r, err));
+    if (!p256_verify_pkey(k->attest_key, q->signed_part, q->signature))
         return FAIL("QUOTE_SIGNATURE", "the quote is not signed by the attestation key");
-    SR_TRY(dcap_judge(c, &pck, q, r, &r->error, err));
+    SR_TRY(dcap_judge(c, &k->pck, q, r, &r->error, err));
     copy_measurements(q, r);
     return SR_OK;
 }
@@ -128,7 +201,6 @@ static sr_status check_all(const struct dcap_collateral *c, const struct dcap_qu
 sr_status dcap_verify(struct slice quote, const struct dcap_collateral *c, uint64_t now_s,
                       struct dcap_result *ret, struct sr_err *err) {
     struct dcap_quote q;
-    struct cert_chain chain = {.n = 0};
     struct dcap_result r = {.status = TCB_NONE,
                             .sgx_level = TCB_NONE,
                             .tdx_level = TCB_NONE,
@@ -138,19 +210,8 @@ sr_status dcap_verify(struct slice quote, const struct dcap_collateral *c, uint6
     sr_status st = dcap_parse(quote, &q, &r.error, err);
     if (st == SR_OK) {
         r.tdx = q.tdx;
-        if (q.cert_type == 5) {
-            st = chain_read(q.cert_data, &chain, &r.error, err);
-        } else if (c->pck_chain.n > 0) { /* types 1 to 4: out of band */
-            for (chain.n = 0; chain.n < c->pck_chain.n; chain.n++) {
-                (void)X509_up_ref(c->pck_chain.c[chain.n]);
-                chain.c[chain.n] = c->pck_chain.c[chain.n];
-            }
-        } else {
-            st = dcap_reject(&r.error, err, "CHAIN_FORMAT", "the quote brings no PCK certificate");
-        }
+        st = check_all(c, &q, now_s, &r, err);
     }
-    if (st == SR_OK) st = check_all(c, &q, &chain, now_s, &r, err);
-    chain_done(&chain);
     *ret = r;
     return st;
 }

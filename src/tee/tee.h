@@ -68,8 +68,8 @@ struct dcap_quote {
 SR_CHECK sr_status dcap_parse(struct slice quote, struct dcap_quote *ret, const char **ret_class,
                               struct sr_err *err);
 
-/* Collateral, parsed and its signatures checked once, for many quotes. Owned: dcap_collateral_free.
- */
+/* Collateral, parsed and its signatures checked once, for many quotes; it remembers the platforms
+ * of the last ones. One thread at a time. Owned: dcap_collateral_free. */
 struct dcap_collateral;
 /*
  * json      the collateral file of attestation.md, section 2.5

@@ -7,6 +7,7 @@
 #pragma once
 #include "tee/sim_int.h"
 #include "tee/tee.h"
+#include <openssl/evp.h>
 #include <openssl/x509.h>
 
 /* Fails with an error class of the vectors (a static string), named in the text too. */
@@ -93,7 +94,26 @@ struct qe_identity {
     uint16_t prod_id;
     struct tcb_levels levels;
 };
+/*
+ * A platform whose PCK chain and QE report were checked before: of its next quote only the
+ * signature is new. Known by the SHA-256 of everything else in the signature section; what depends
+ * on time (dates, revocations) is judged anew each time.
+ */
+#define DCAP_KNOWN_MAX 16
+struct known_platform {
+    struct hash id;
+    struct cert_chain chain; /* leaf, CA; n 0: an empty place */
+    struct pck pck;
+    EVP_PKEY *attest_key;
+};
+struct known_platforms {
+    struct known_platform v[DCAP_KNOWN_MAX];
+    size_t next; /* to be overwritten */
+};
+void known_platform_done(struct known_platform *k);
+
 struct dcap_collateral {
+    struct known_platforms *known; /* grows with verifications: one thread at a time */
     struct json *doc;
     X509 *root;
     X509_CRL *root_crl, *pck_crl;

@@ -151,6 +151,30 @@ static void evidence_ages(void **state) {
                      SR_E_CRYPTO);
 }
 
+/* What was checked of a platform once is remembered; nothing that can change is. */
+static void a_known_platform_is_judged_anew(void **state) {
+    struct world *w = *state;
+    struct tee_verdict v;
+    struct buf more;
+    buf_init(&more, TEE_SIM_EVIDENCE_MAX);
+    OK(tee_verify(w->trust, &w->policy, buf_slice(&w->evidence), NOW, &v, NULL));
+    w->report_data[0] ^= 1;
+    OK(tee_sim_evidence(buf_slice(&w->a.secret_platform), w->mrtd, w->report_data, NOW, &more,
+                        NULL));
+    OK(tee_verify(w->trust, &w->policy, buf_slice(&more), NOW, &v, NULL));
+    assert_memory_equal(v.report_data, w->report_data, 64);
+    more.p[14 + 16 + QUOTE_HEADER + 520] ^= 1; /* its report data, not signed again */
+    assert_int_equal(tee_verify(w->trust, &w->policy, buf_slice(&more), NOW, &v, NULL),
+                     SR_E_CRYPTO);
+    buf_clear(&more);
+    const uint64_t late = NOW + 4000ull * 86400;
+    OK(tee_sim_evidence(buf_slice(&w->a.secret_platform), w->mrtd, w->report_data, late, &more,
+                        NULL));
+    assert_int_equal(tee_verify(w->trust, &w->policy, buf_slice(&more), late, &v, NULL),
+                     SR_E_CRYPTO);
+    buf_done(&more);
+}
+
 static void no_byte_of_the_evidence_can_change(void **state) {
     struct world *w = *state;
     struct tee_verdict v;
@@ -209,6 +233,7 @@ int main(void) {
         T(simulated_trust_needs_development_mode),
         T(simulated_evidence_never_passes_for_hardware),
         T(evidence_ages),
+        T(a_known_platform_is_judged_anew),
         T(no_byte_of_the_evidence_can_change),
         T(evidence_cut_anywhere_is_refused),
         T(platform_files_cut_anywhere_are_refused),
