@@ -7,6 +7,7 @@
  */
 #include "net/http_client_int.h"
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define POOL_MAX        64
 #define POOL_ORIGIN_MAX 16
@@ -52,7 +53,12 @@ void http_pool_done_(void) {
 /* Anything that happens to a waiting connection (an end, or bytes nobody asked for) ends its use.
  */
 static bool is_stale(const struct http_conn *c, int64_t now) {
-    return c->stream->io.seen != 0 || now - c->idle_since_us > (int64_t)POOL_IDLE_MS * 1000;
+    if (c->stream->io.seen != 0 || now - c->idle_since_us > (int64_t)POOL_IDLE_MS * 1000)
+        return true;
+    uint8_t byte;
+    ssize_t n = recv(c->stream->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 0) return true;
+    return n > 0 && !c->stream->ssl; /* TLS may still have words of its own, such as tickets */
 }
 
 static void pool_sweep(void) {

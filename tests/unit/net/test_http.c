@@ -4,6 +4,7 @@
 #include "net_test.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -688,6 +689,117 @@ SERVER_TEST(idle_and_dribbling_connections_do_not_hinder_others) {
     return SR_OK;
 }
 
+/* A server that says more than it was asked. */
+static void chatty_server(void *arg) {
+    int lfd = *(int *)arg;
+    for (int i = 0; i < 2; i++) {
+        if (fiber_poll_fd(lfd, 1, 2000, NULL) != SR_OK) break;
+        int fd = accept(lfd, NULL, NULL);
+        struct stream *s;
+        if (fd < 0 || stream_from_fd(fd, &s, NULL) != SR_OK) break;
+        raw_accepts++;
+        uint8_t p[2000];
+        size_t n;
+        (void)!stream_read(s, p, sizeof p, 2000, &n, NULL);
+        (void)!stream_write(s, SLICE_LIT("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), NULL);
+        (void)!fiber_sleep(20, NULL);
+        (void)!stream_write(s, SLICE_LIT("HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n"), NULL);
+        (void)!stream_read(s, p, sizeof p, 1000, &n, NULL);
+        stream_close(s);
+    }
+    (void)close(lfd);
+}
+
+FIBER_TEST(an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one) {
+    int lfd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof sa;
+    CHECK(bind(lfd, (struct sockaddr *)&sa, n) == 0 && listen(lfd, 8) == 0);
+    CHECK(getsockname(lfd, (struct sockaddr *)&sa, &n) == 0);
+    raw_accepts = 0;
+    SR_TRY(fiber_start(chatty_server, &lfd, err));
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(sa.sin_port));
+    struct http_call call = {.url = url};
+    for (int i = 0; i < 2; i++) {
+        cleanup_answer struct http_answer a = {0};
+        SR_TRY(http_fetch(&call, &a, err));
+        CHECK(a.status == 200);
+        SR_TRY(fiber_sleep(60, err));
+    }
+    CHECK(raw_accepts == 2);
+    return SR_OK;
+}
+
+/* ---- bounds of the process ---- */
+
+SERVER_TEST(beyond_the_cap_the_longest_idle_connection_makes_room) {
+    struct rlimit lim;
+    CHECK(getrlimit(RLIMIT_NOFILE, &lim) == 0);
+    lim.rlim_cur = lim.rlim_max;
+    if (lim.rlim_max < 2 * NET_CONN_MAX + 200 || setrlimit(RLIMIT_NOFILE, &lim) != 0) return SR_OK;
+    enum { FEW = NET_CONN_MAX - 50, MANY = NET_CONN_MAX + 50 }; /* others may still be closing */
+    struct stream **s = sr_calloc_n(MANY, sizeof(struct stream *));
+    CHECK(s != NULL);
+    char p[15];
+    size_t n = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        SR_TRY(dial(&s[i], err));
+        if (i != FEW - 1 && i != MANY - 1) continue;
+        /* this one is served, so all before it were accepted */
+        SR_TRY(stream_write(s[i], SLICE_LIT("GET /hello HTTP/1.1\r\nHost: h\r\n\r\n"), err));
+        SR_TRY(stream_read_full(s[i], p, sizeof p, 5000, err));
+        CHECK(memcmp(p, "HTTP/1.1 200 OK", 15) == 0);
+        if (i == FEW - 1) CHECK(stream_read(s[0], p, 1, 20, &n, NULL) == SR_E_TIMEOUT);
+    }
+    SR_TRY(stream_read(s[0], p, 1, 2000, &n, err));
+    CHECK(n == 0); /* the first had to go */
+    for (size_t i = 0; i < MANY; i++) stream_close(s[i]);
+    free(s);
+    return SR_OK;
+}
+
+#define BIG (40u << 20)
+static int held, refused;
+static sr_status do_hold(struct http_req *rq, void *role, struct sr_err *err) {
+    (void)role;
+    struct slice body;
+    sr_status st = http_body(rq, &body, err);
+    if (st == SR_E_UNAVAILABLE) refused++;
+    SR_TRY(st);
+    held++;
+    while (refused == 0) SR_TRY(fiber_sleep(2, err)); /* keeps its body until one was refused */
+    return http_reply(rq, 200, "text/plain", SLICE_LIT("ok"), err);
+}
+static int big_ok, big_503;
+static void send_big(void *arg) {
+    struct http_call call = {.method = "POST", .url = arg, .body = slice_of(calloc(1, BIG), BIG)};
+    struct http_answer a = {0};
+    if (call.body.p && http_fetch(&call, &a, NULL) == SR_OK) {
+        if (a.status == 200) big_ok++;
+        if (a.status == 503) big_503++;
+    } else {
+        big_503++; /* cut while it was still sending */
+    }
+    free((void *)(uintptr_t)call.body.p);
+    http_answer_done(&a);
+}
+
+FIBER_TEST(kept_bodies_of_a_process_are_bounded) {
+    static const struct http_route hold[] = {{"POST", "/", do_hold, BIG}};
+    struct http_opts o = {.routes = hold, .n_routes = 1};
+    struct http_server *h;
+    char url[64];
+    SR_TRY(http_serve(&o, "127.0.0.1", 0, -1, &h, err));
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", http_server_port(h));
+    held = refused = big_ok = big_503 = 0;
+    for (int i = 0; i < 4; i++) SR_TRY(fiber_start(send_big, url, err));
+    for (int i = 0; i < 5000 && big_ok + big_503 < 4; i++) SR_TRY(fiber_sleep(2, err));
+    http_server_close(h);
+    CHECK(refused == 1 && held == 3 && big_ok == 3 && big_503 == 1);
+    return SR_OK;
+}
+
 SERVER_TEST(a_unix_socket_serves_too) {
     char path[100], url[200];
     (void)snprintf(path, sizeof path, "/tmp/sr-net-test-%d.sock", getpid());
@@ -792,6 +904,9 @@ int main(void) {
         cmocka_unit_test(a_redirected_post_keeps_its_body_only_with_307),
         cmocka_unit_test(three_hundred_clients_at_once_are_served),
         cmocka_unit_test(idle_and_dribbling_connections_do_not_hinder_others),
+        cmocka_unit_test(an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one),
+        cmocka_unit_test(beyond_the_cap_the_longest_idle_connection_makes_room),
+        cmocka_unit_test(kept_bodies_of_a_process_are_bounded),
         cmocka_unit_test(a_unix_socket_serves_too),
         cmocka_unit_test(a_busy_port_is_a_clear_error),
         cmocka_unit_test(handlers_that_wait_are_cancelled_at_the_stop),
