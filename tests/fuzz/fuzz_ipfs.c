@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         SR_ASSERT(slice_eq(buf_slice(&b), in));
         buf_done(&b);
     }
-    (void)ipfs_path_parse(in, &c, &path, NULL);
+    if (ipfs_path_parse(in, &c, &path, NULL) == SR_OK) SR_ASSERT(path.n < in.n);
     if (dag_node_parse(in, &n, NULL) == SR_OK) {
         struct rd at = dag_links(&n);
         struct dag_link l;
@@ -50,8 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf text, bytes;
     buf_init(&text, 1u << 16);
     buf_init(&bytes, 1u << 16);
-    if (multiaddr_text(in, &text, NULL) == SR_OK)
-        (void)multiaddr_bytes(buf_slice(&text), &bytes, NULL);
+    if (multiaddr_text(in, &text, NULL) == SR_OK && text.n <= MULTIADDR_MAX)
+        SR_ASSERT(multiaddr_bytes(buf_slice(&text), &bytes, NULL) == SR_OK);
     buf_done(&text);
     buf_done(&bytes);
     return 0;
