@@ -183,7 +183,7 @@ sr_status home_settle_chain(const struct up_home *h, struct sr_err *err) {
     if (newer) {
         SR_TRY(fs_read(h->left, &b, err));
         newer = is_whole(buf_slice(&b));
-        if (!newer) log_warn("chain_state_cut", "bytes=%zu kept=%s", b.n, "the one before");
+        if (!newer) log_warn("chain_state_cut", "bytes=%zu kept=previous", b.n);
     }
     if (newer)
         return rename(h->left, h->state) == 0 ? SR_OK
