@@ -13,7 +13,7 @@ const statistics = (n, folder) => n.read(folder, "result.csv").toString();
 describe("the official clients", () => {
   let n, app, faults, alice, bob;
   const core = (name) => new IExecDataProtectorCore(
-    getWeb3Provider(n.account(name).privateKey, { host: n.json.rpcUrl, allowExperimentalNetworks: true }), n.dataProtectorOptions());
+    getWeb3Provider(n.account(name).privateKey, n.json.rpcUrl, { allowExperimentalNetworks: true }), n.dataProtectorOptions());
   const iexec = (name) => new IExec(
     { ethProvider: utils.getSignerFromPrivateKey(n.json.rpcUrl, n.account(name).privateKey, { allowExperimentalNetworks: true }) },
     { ...n.iexecOptions(), allowExperimentalNetworks: true });
@@ -45,7 +45,7 @@ describe("the official clients", () => {
     await alice.grantAccess({ protectedData: d.address, authorizedApp: app, authorizedUser: n.account("bob").address, numberOfAccess: 3 });
     n.cli("bob", ["run", app, "--data", d.address, "--args", "ward dose", "-o", join(n.home, "b")]);
     assert.match(statistics(n, "b"), /south,30,/);
-    const { count, grantedAccess } = await alice.getGrantedAccess({ protectedData: d.address, authorizedApp: "any", authorizedUser: "any" });
+    const { count, grantedAccess } = await alice.getGrantedAccess({ protectedData: d.address });
     assert.equal(count, 1);
     assert.equal(grantedAccess[0].remainingAccess, 2);
     const { txHash } = await alice.revokeOneAccess(grantedAccess[0]);
