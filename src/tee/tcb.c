@@ -95,6 +95,7 @@ static sr_status relaunch(const struct dcap_collateral *c, const uint8_t svn2[16
 sr_status dcap_judge(const struct dcap_collateral *c, const struct pck *pck,
                      const struct dcap_quote *q, struct dcap_result *r, const char **ret_class,
                      struct sr_err *err) {
+    const bool td = q->tdx;
     const uint8_t *svn = q->body.p; /* TEE_TCB_SVN, where it is a TD */
     const struct tcb_levels *ls = &c->tcb.levels;
     const struct tcb_level *sgx = NULL, *tdx = NULL, *module = NULL;
@@ -104,15 +105,15 @@ sr_status dcap_judge(const struct dcap_collateral *c, const struct pck *pck,
     if (!qe_level) return NOT_SUPPORTED("the quoting enclave is older than every level");
     r->qe = qe_level->status;
 
-    for (size_t i = 0; i < ls->n && !(sgx && (tdx || !q->tdx)); i++) {
+    for (size_t i = 0; i < ls->n && !(sgx && (tdx || !td)); i++) {
         if (!sgx_reached(&ls->v[i], pck)) continue;
         if (!sgx) sgx = &ls->v[i];
-        if (q->tdx && tdx_reached(&ls->v[i], svn)) tdx = &ls->v[i];
+        if (td && tdx_reached(&ls->v[i], svn)) tdx = &ls->v[i];
     }
-    if (!sgx || (q->tdx && !tdx)) return NOT_SUPPORTED("the platform has reached no level");
+    if (!sgx || (td && !tdx)) return NOT_SUPPORTED("the platform has reached no level");
     r->sgx_level = sgx->status;
     r->status = sgx->status;
-    if (q->tdx) {
+    if (td) {
         r->tdx_level = tdx->status;
         r->status = tdx->status;
         if (svn[1] > 0) {
@@ -125,7 +126,7 @@ sr_status dcap_judge(const struct dcap_collateral *c, const struct pck *pck,
         if (q->body_type == 3) SR_TRY(relaunch(c, q->body.p + 584, r, ret_class, err));
     }
     r->status = converge(r->status, r->qe);
-    add_advisories(r, (q->tdx ? tdx : sgx)->advisories);
+    add_advisories(r, (td ? tdx : sgx)->advisories);
     if (module) add_advisories(r, module->advisories);
     add_advisories(r, qe_level->advisories);
     return SR_OK;

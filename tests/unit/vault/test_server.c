@@ -342,6 +342,32 @@ static void the_sandbox_leaves_no_file_socket_program_or_code(void **state) {
 }
 #endif
 
+#ifndef CHECKED_BUILD
+static void a_release_needs_nothing_that_the_sandbox_denies(void **state) {
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct world *w;
+        struct buf body;
+        world_new(&w, "{\"iexec_args\":\"x\"}");
+        buf_init(&body, VAULT_BODY_MAX);
+        if (vault_sandbox(NULL) != SR_OK) _exit(1);
+        if (world_ask(w, &body, NULL) != SR_OK) _exit(2);
+        struct buf stored;
+        buf_init(&stored, 16384);
+        if (world_store(w, SECRET_APP, &w->app, "1", &w->developer, SLICE_LIT("s"), &stored) !=
+            SR_OK)
+            _exit(3);
+        _exit(0);
+    }
+    int status = -1;
+    assert_true(waitpid(pid, &status, 0) == pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+#endif
+
 /* The program's own flags, each in a child. */
 static int run_main(int argc, const char *const *argv, char *ret_said, size_t n) {
     int out[2], status = -1;
@@ -421,6 +447,7 @@ int main(void) {
         T(wrong_flags_and_open_keys_are_named),
 #ifndef CHECKED_BUILD
         cmocka_unit_test(the_sandbox_leaves_no_file_socket_program_or_code),
+        cmocka_unit_test(a_release_needs_nothing_that_the_sandbox_denies),
 #endif
     };
     (void)signal(SIGPIPE, SIG_IGN);
