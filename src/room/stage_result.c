@@ -5,6 +5,7 @@
 
 struct result_stream {
     struct room *r;
+    bool begun;         /* RESULT was sent: not before there is one */
     struct buf pending; /* until a DATA frame is full */
 };
 
@@ -17,6 +18,8 @@ static sr_status flush(struct result_stream *s, struct sr_err *err) {
 
 static sr_status result_data(void *arg, struct slice data, struct sr_err *err) {
     struct result_stream *s = arg;
+    if (!s->begun) SR_TRY(room_send(s->r, DOOR_RESULT, slice_of(NULL, 0), err));
+    s->begun = true;
     while (data.n > 0) {
         size_t left = DOOR_DATA_MAX - s->pending.n, take = data.n < left ? data.n : left;
         buf_put(&s->pending, data.p, take);
@@ -31,10 +34,8 @@ static sr_status send_archive(struct room *r, int out_fd, const char **ret_cause
                               struct sr_err *err) {
     struct result_stream s = {.r = r};
     buf_init(&s.pending, DOOR_DATA_MAX);
-    sr_status st = room_send(r, DOOR_RESULT, slice_of(NULL, 0), err);
-    if (st == SR_OK)
-        st = result_archive(out_fd, r->task.encrypt ? r->task.public_key : NULL, result_data, &s,
-                            ret_cause, err);
+    sr_status st = result_archive(out_fd, r->task.encrypt ? r->task.public_key : NULL, result_data,
+                                  &s, ret_cause, err);
     if (st == SR_OK) st = flush(&s, err);
     if (st == SR_OK) st = room_send(r, DOOR_END, slice_of(NULL, 0), err);
     buf_done(&s.pending);

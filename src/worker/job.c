@@ -225,11 +225,12 @@ static sr_status attest(struct job *j, struct door *d, int image_fd, struct sr_e
 
 /* ---- running ---- */
 
-static sr_status take_data(struct door *d, int fd, struct sr_err *err) {
+static sr_status take_data(struct job *j, struct door *d, int fd, struct sr_err *err) {
     for (;;) {
         unsigned type;
         SR_TRY(door_recv(d, WORKER_ROOM_RESULT_MS, &type, err));
         if (type == DOOR_END) return SR_OK;
+        if (type == DOOR_FAILED) return take_failed(j, buf_slice(&d->frame), err);
         if (type != DOOR_DATA)
             return sr_fail(err, SR_E_MALFORMED, "the room sent message %u in its result", type);
         SR_TRY(fd_write_all(fd, d->frame.p, d->frame.n, err));
@@ -243,7 +244,7 @@ static sr_status take_archive(struct job *j, struct door *d, struct sr_err *err)
     if (fd < 0)
         return job_fail(j, "POST_COMPUTE_RESULT_FILE_NOT_FOUND", BLAME_HOST,
                         sr_fail(err, SR_E_SYS, "making the result's file"));
-    SR_TRY(take_data(d, fd, err));
+    SR_TRY(take_data(j, d, fd, err));
     j->has_archive = true;
     return SR_OK;
 }
