@@ -68,7 +68,7 @@ abstract contract Base is Test {
         }
         if (name == keccak256("EscrowTokenFacet")) {
             all =
-            hex"b6b55f2536efd16f3354f8a52e1a7d4dc86283c8ce7460248f4ffcb1a9059cbb095ea7b3cae9ca5123b872dd39509351a457c2d700000000ffffffff";
+                hex"b6b55f2536efd16f3354f8a52e1a7d4dc86283c8ce7460248f4ffcb1a9059cbb095ea7b3cae9ca5123b872dd39509351a457c2d700000000ffffffff";
         }
         if (name == keccak256("OrderManagementFacet")) all = hex"b2b07e664b7471067e34a0778dd971d5";
         if (name == keccak256("RelayFacet")) all = hex"c52e9de14c4692de947f51784693d172";
@@ -80,12 +80,13 @@ abstract contract Base is Test {
         }
         if (name == keccak256("AccessorsFacet")) {
             all =
-            hex"dd62ed3e45b637a970a08231e63ec07d66517ca674ed5244c140996fb1b11d2c313ce5679910fd72db8aaa261bf6e00d25eacba8a47e7f8077a99692dcb0324106fdde03d09cc57e2b8857c195d89b415975b8fcfc0c546a18160ddd6b55f4a5e1523fb44f5f44ec4b2bec8ce741363b1e143ef7b74861b2d286eb16db230b52adccf0d5bd8ab0586112f6fd90a0f546";
+                hex"dd62ed3e45b637a970a08231e63ec07d66517ca674ed5244c140996fb1b11d2c313ce5679910fd72db8aaa261bf6e00d25eacba8a47e7f8077a99692dcb0324106fdde03d09cc57e2b8857c195d89b415975b8fcfc0c546a18160ddd6b55f4a5e1523fb44f5f44ec4b2bec8ce741363b1e143ef7b74861b2d286eb16db230b52adccf0d5bd8ab0586112f6fd90a0f546";
         }
         bytes memory b = all;
         s = new bytes4[](b.length / 4);
         for (uint256 i = 0; i < s.length; ++i) {
-            s[i] = bytes4(b[4 * i]) | bytes4(b[4 * i + 1]) >> 8 | bytes4(b[4 * i + 2]) >> 16 | bytes4(b[4 * i + 3]) >> 24;
+            s[i] =
+                bytes4(b[4 * i]) | bytes4(b[4 * i + 1]) >> 8 | bytes4(b[4 * i + 2]) >> 16 | bytes4(b[4 * i + 3]) >> 24;
         }
     }
 

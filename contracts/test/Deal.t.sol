@@ -49,9 +49,7 @@ contract DealTest is Base {
         if (poolStake > 0 && cost + poolStake > 8e16) return;
         stake(scheduler, poolStake);
         vm.prank(payer);
-        bytes32 id = s.sponsored
-            ? hub.sponsorMatchOrders(o.a, o.d, o.w, o.r)
-            : hub.matchOrders(o.a, o.d, o.w, o.r);
+        bytes32 id = s.sponsored ? hub.sponsorMatchOrders(o.a, o.d, o.w, o.r) : hub.matchOrders(o.a, o.d, o.w, o.r);
         Deal memory d = hub.viewDeal(id);
         eq(d.app.pointer, app, "app");
         eq(d.app.owner, appOwner, "app owner");
@@ -112,7 +110,9 @@ contract DealTest is Base {
         uint256[8] memory sizes = [uint256(0), 1, 31, 24_000, 24_350, 24_576, 49_300, 100_000];
         for (uint256 i = 0; i < sizes.length; ++i) {
             bytes memory p = new bytes(sizes[i]);
-            for (uint256 k = 0; k < p.length; k += 97) p[k] = bytes1(uint8(k));
+            for (uint256 k = 0; k < p.length; k += 97) {
+                p[k] = bytes1(uint8(k));
+            }
             Shape memory s;
             check(s, string(p));
         }

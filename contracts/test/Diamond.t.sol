@@ -29,7 +29,9 @@ contract DiamondTest is Base {
         for (uint256 i = 0; i < all.length; ++i) {
             bytes4[] memory s = hub.facetFunctionSelectors(all[i].facetAddress);
             eq(s.length, all[i].functionSelectors.length, "same");
-            for (uint256 k = 0; k < s.length; ++k) eq(hub.facetAddress(s[k]), all[i].facetAddress, "its facet");
+            for (uint256 k = 0; k < s.length; ++k) {
+                eq(hub.facetAddress(s[k]), all[i].facetAddress, "its facet");
+            }
             n += s.length;
         }
         eq(n, 98, "as many selectors as the official hub has on Arbitrum");
@@ -50,8 +52,7 @@ contract DiamondTest is Base {
         cutFails(cut(address(0), 0, fresh), bytes4(keccak256("CannotAddSelectorsToZeroAddress(bytes4[])")));
         cutFails(cut(address(0xdead), 0, fresh), bytes4(keccak256("NoBytecodeAtAddress(address,string)")));
         cutFails(
-            cut(facet, 0, IHub.claim.selector),
-            bytes4(keccak256("CannotAddFunctionToDiamondThatAlreadyExists(bytes4)"))
+            cut(facet, 0, IHub.claim.selector), bytes4(keccak256("CannotAddFunctionToDiamondThatAlreadyExists(bytes4)"))
         );
         cutFails(
             cut(address(0), 1, fresh), bytes4(keccak256("CannotReplaceFunctionsFromFacetWithZeroAddress(bytes4[])"))

@@ -78,10 +78,7 @@ interface IHub {
     function domain() external view returns (EIP712Domain memory);
     function callbackgas() external view returns (uint256);
     function viewAccountABILegacy(address) external view returns (uint256, uint256);
-    function viewConfigABILegacy(bytes32)
-        external
-        view
-        returns (uint256, uint256, uint256, uint256, uint256, uint256);
+    function viewConfigABILegacy(bytes32) external view returns (uint256, uint256, uint256, uint256, uint256, uint256);
     function viewDealABILegacy_pt1(bytes32)
         external
         view
@@ -94,16 +91,7 @@ interface IHub {
     function viewCategoryABILegacy(uint256) external view returns (string memory, string memory, uint256);
     function viewApp(address) external view returns (AppInfo memory);
 
-    function configure(
-        address,
-        string calldata,
-        string calldata,
-        uint8,
-        address,
-        address,
-        address,
-        address
-    ) external;
+    function configure(address, string calldata, string calldata, uint8, address, address, address, address) external;
     function createCategory(string calldata, string calldata, uint256) external returns (uint256);
     function setTeeBroker(address) external;
     function setCallbackGas(uint256) external;

@@ -26,7 +26,9 @@ contract Handler is Model {
         follow(dataOwner);
         follow(scheduler);
         follow(KITTY);
-        for (uint256 i = 0; i < WORKERS; ++i) follow(worker(i));
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            follow(worker(i));
+        }
         for (uint256 i = 0; i < people.length; ++i) {
             if (people[i] == KITTY) continue;
             stake(people[i], 1e15);
@@ -169,8 +171,7 @@ contract Handler is Model {
         bytes memory auth = authorization(w, t.id, challenge);
         (bool no,) =
             refused(w, address(hub), abi.encodeCall(IHub.contribute, (t.id, hash, seal, challenge, sign, auth)));
-        bool allowed =
-            t.status == 1 && d.start + 7 * d.time > block.timestamp && contributions[n][w].status == 0;
+        bool allowed = t.status == 1 && d.start + 7 * d.time > block.timestamp && contributions[n][w].status == 0;
         yes(no != allowed, "contributed when allowed");
         if (no) {
             ++refusals;
@@ -205,8 +206,8 @@ contract Handler is Model {
         MTask storage t = tasks[n];
         MDeal memory d = deals[t.deal];
         (bool no,) = refused(scheduler, address(hub), abi.encodeCall(IHub.reopen, (t.id)));
-        bool allowed = t.status == 2 && d.start + 10 * d.time > block.timestamp
-            && t.revealDeadline <= block.timestamp && t.reveals == 0;
+        bool allowed = t.status == 2 && d.start + 10 * d.time > block.timestamp && t.revealDeadline <= block.timestamp
+            && t.reveals == 0;
         yes(no != allowed, "reopened when allowed");
         if (no) {
             ++refusals;
@@ -232,7 +233,9 @@ contract Handler is Model {
         mFinalize(n);
         checkTask(n);
         eq(hub.viewTask(t.id).results, results, "results");
-        for (uint256 i = 0; i < WORKERS; ++i) eq(hub.viewScore(worker(i)), score[worker(i)], "score");
+        for (uint256 i = 0; i < WORKERS; ++i) {
+            eq(hub.viewScore(worker(i)), score[worker(i)], "score");
+        }
         ++endings;
     }
 
@@ -246,9 +249,7 @@ contract Handler is Model {
         (bool no,) = refused(
             w,
             address(hub),
-            abi.encodeCall(
-                IHub.contributeAndFinalize, (t.id, digests[0], results, "", address(0), "", auth)
-            )
+            abi.encodeCall(IHub.contributeAndFinalize, (t.id, digests[0], results, "", address(0), "", auth))
         );
         bool allowed = t.status == 1 && d.start + 7 * d.time > block.timestamp && t.workers.length == 0 && d.trust == 1;
         yes(no != allowed, "done at once when allowed");
@@ -284,7 +285,9 @@ contract Handler is Model {
 
     function check_all() external view {
         checkMoney();
-        for (uint256 i = 0; i < tasks.length; ++i) checkTask(i);
+        for (uint256 i = 0; i < tasks.length; ++i) {
+            checkTask(i);
+        }
     }
 }
 

@@ -119,7 +119,9 @@ abstract contract Model is Base {
         uint256 weight = score[worker] / 3;
         weight = (weight > 3 ? weight : 3) - 1;
         uint256 log = 0;
-        for (uint256 w = weight; w > 1; w /= 2) ++log;
+        for (uint256 w = weight; w > 1; w /= 2) {
+            ++log;
+        }
         contributions[n][worker] = MContribution(1, digest, log);
         t.workers.push(worker);
         mLock(worker, workerStake(d));
@@ -229,7 +231,9 @@ abstract contract Model is Base {
         mUnlock(d.sponsor, taskPrice(d));
         mSeize(scheduler, poolStake(d));
         money[KITTY].locked += poolStake(d);
-        for (uint256 i = 0; i < t.workers.length; ++i) mUnlock(t.workers[i], workerStake(d));
+        for (uint256 i = 0; i < t.workers.length; ++i) {
+            mUnlock(t.workers[i], workerStake(d));
+        }
     }
 
     /* ---- agreement ---- */

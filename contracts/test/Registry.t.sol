@@ -31,7 +31,9 @@ contract RegistryTest is Base {
 
     function check() internal view {
         eq(datasets.totalSupply(), made.length + 1, "total"); // and the one of the set-up
-        for (uint256 i = 0; i < made.length; ++i) eq(datasets.tokenByIndex(i + 1), made[i], "by index");
+        for (uint256 i = 0; i < made.length; ++i) {
+            eq(datasets.tokenByIndex(i + 1), made[i], "by index");
+        }
         for (uint256 k = 0; k < owners.length; ++k) {
             uint256[] storage list = lists[owners[k]];
             eq(datasets.balanceOf(owners[k]), list.length, "balance");

@@ -157,9 +157,7 @@ contract SharingTest is Base {
         fails(other, abi.encodeCall(ISharing.setProtectedDataForSale, (dataset, 1)), no);
         fails(other, abi.encodeCall(ISharing.removeProtectedDataForSale, (dataset)), no);
         fails(other, abi.encodeCall(ISharing.removeProtectedDataFromCollection, (dataset)), no);
-        fails(
-            other, abi.encodeCall(ISharing.addProtectedDataToCollection, (collection, dataset, address(list))), no
-        );
+        fails(other, abi.encodeCall(ISharing.addProtectedDataToCollection, (collection, dataset, address(list))), no);
         fails(
             other,
             abi.encodeCall(ISharing.removeProtectedDataFromCollection, (address(0xdead))),
@@ -238,8 +236,7 @@ contract SharingTest is Base {
             abi.encodeWithSignature("InvalidSubscriptionParams(uint256,(uint72,uint40))", collection, p)
         );
         p.price = 100;
-        (bool no,) =
-            refused(reader, address(sharing), abi.encodeCall(ISharing.subscribeToCollection, (collection, p)));
+        (bool no,) = refused(reader, address(sharing), abi.encodeCall(ISharing.subscribeToCollection, (collection, p)));
         yes(no, "no allowance");
         vm.prank(reader);
         hub.approve(address(sharing), 100);
@@ -253,9 +250,7 @@ contract SharingTest is Base {
         bytes memory running = error1("OnGoingCollectionSubscriptions(uint256)", collection);
         fails(dataOwner, abi.encodeCall(ISharing.removeProtectedDataFromSubscription, (dataset)), running);
         fails(dataOwner, abi.encodeCall(ISharing.removeProtectedDataFromCollection, (dataset)), running);
-        fails(
-            dataOwner, abi.encodeCall(ISharing.burn, (collection)), error1("CollectionNotEmpty(uint256)", collection)
-        );
+        fails(dataOwner, abi.encodeCall(ISharing.burn, (collection)), error1("CollectionNotEmpty(uint256)", collection));
         WorkerpoolOrder memory w = poolOrder(9);
         vm.prank(reader);
         bytes32 deal = sharing.consumeProtectedData(dataset, w, app);
@@ -264,16 +259,11 @@ contract SharingTest is Base {
         eq(d.beneficiary, reader, "beneficiary");
         eq(d.dataset.pointer, dataset, "dataset");
         eq(d.tag, bytes32(uint256(9)), "tag");
-        eq(
-            bytes(d.params),
-            '{"iexec_result_encryption":true,"iexec_result_storage_provider":"ipfs"}',
-            "params"
-        );
+        eq(bytes(d.params), '{"iexec_result_encryption":true,"iexec_result_storage_provider":"ipfs"}', "params");
         /* again, with the same orders of app and data */
         vm.prank(reader);
         sharing.consumeProtectedData(dataset, w, app);
-        bytes memory none =
-            abi.encodeWithSignature("NoValidRentalOrSubscription(uint256,address)", collection, dataset);
+        bytes memory none = abi.encodeWithSignature("NoValidRentalOrSubscription(uint256,address)", collection, dataset);
         fails(other, abi.encodeCall(ISharing.consumeProtectedData, (dataset, w, app)), none);
         vm.warp(end);
         vm.prank(reader);
@@ -285,7 +275,11 @@ contract SharingTest is Base {
         asOwner();
         sharing.removeProtectedDataFromCollection(dataset);
         eq(datasets.ownerOf(uint160(dataset)), dataOwner, "back");
-        fails(other, abi.encodeCall(ISharing.burn, (collection)), abi.encodeWithSignature("ERC721InsufficientApproval(address,uint256)", other, collection));
+        fails(
+            other,
+            abi.encodeCall(ISharing.burn, (collection)),
+            abi.encodeWithSignature("ERC721InsufficientApproval(address,uint256)", other, collection)
+        );
         asOwner();
         sharing.burn(collection);
         vm.expectRevert();
@@ -313,7 +307,9 @@ contract SharingTest is Base {
         );
         /* a pool without enclaves cannot be used */
         w = poolOrder(0);
-        fails(reader, abi.encodeCall(ISharing.consumeProtectedData, (dataset, w, app)), says("iExecV5-matchOrders-0x06"));
+        fails(
+            reader, abi.encodeCall(ISharing.consumeProtectedData, (dataset, w, app)), says("iExecV5-matchOrders-0x06")
+        );
         /* a pool of the old framework can */
         w = poolOrder(3);
         vm.recordLogs();
@@ -354,9 +350,7 @@ contract SharingTest is Base {
         fails(
             reader,
             abi.encodeCall(ISharing.rentProtectedData, (dataset, ISharing.Params(100, 999))),
-            abi.encodeWithSignature(
-                "InvalidRentingParams(address,(uint72,uint40))", dataset, ISharing.Params(100, 999)
-            )
+            abi.encodeWithSignature("InvalidRentingParams(address,(uint72,uint40))", dataset, ISharing.Params(100, 999))
         );
         /* paid in the same transaction, by the hub's approveAndCall */
         vm.prank(reader);
@@ -445,13 +439,9 @@ contract SharingTest is Base {
         sharing.setSubscriptionParams(collection, p);
         vm.prank(reader);
         vm.expectRevert();
-        hub.approveAndCall(
-            address(sharing), 99, abi.encodeCall(ISharing.subscribeToCollection, (collection, p))
-        );
+        hub.approveAndCall(address(sharing), 99, abi.encodeCall(ISharing.subscribeToCollection, (collection, p)));
         vm.prank(reader);
-        hub.approveAndCall(
-            address(sharing), 100, abi.encodeCall(ISharing.subscribeToCollection, (collection, p))
-        );
+        hub.approveAndCall(address(sharing), 100, abi.encodeCall(ISharing.subscribeToCollection, (collection, p)));
         eq(sharing.getCollectionSubscriber(collection, reader), block.timestamp + 1000, "subscribed");
     }
 
@@ -496,7 +486,9 @@ contract SharingTest is Base {
         bytes memory code = address(list).code;
         eq(code.length, 49, "small");
         bytes memory tail = new bytes(4);
-        for (uint256 i = 0; i < 4; ++i) tail[i] = code[45 + i];
+        for (uint256 i = 0; i < 4; ++i) {
+            tail[i] = code[45 + i];
+        }
         eq(tail, hex"d202158d", "marker");
     }
 

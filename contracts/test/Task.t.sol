@@ -80,7 +80,9 @@ contract TaskTest is Base {
         uint256[5] memory sizes = [uint256(24_519), 24_520, 24_521, 50_000, 24_574];
         for (uint256 i = 0; i < sizes.length; ++i) {
             bytes memory results = new bytes(sizes[i]);
-            for (uint256 k = 0; k < results.length; k += 61) results[k] = bytes1(uint8(k * 7));
+            for (uint256 k = 0; k < results.length; k += 61) {
+                results[k] = bytes1(uint8(k * 7));
+            }
             bytes32 task = begin(1);
             atOnce(w1, task, keccak256("x"), results, "");
             eq(hub.viewTask(task).results, results, "at once");
@@ -260,7 +262,9 @@ contract TaskTest is Base {
         vm.expectRevert();
         hub.initializeArray(ids, new uint256[](2));
         bytes32[] memory tasks = new bytes32[](3);
-        for (uint256 i = 0; i < 3; ++i) tasks[i] = taskOf(deal, i);
+        for (uint256 i = 0; i < 3; ++i) {
+            tasks[i] = taskOf(deal, i);
+        }
         vm.expectRevert();
         hub.claimArray(tasks);
         vm.warp(block.timestamp + 3000);

@@ -24,9 +24,8 @@ contract DataProtector {
         bytes calldata _datasetMultiaddr,
         bytes32 _datasetChecksum
     ) external returns (address dataset) {
-        dataset = IDatasetRegistry(registry).createDataset(
-            _datasetOwner, _datasetName, _datasetMultiaddr, _datasetChecksum
-        );
+        dataset = IDatasetRegistry(registry)
+            .createDataset(_datasetOwner, _datasetName, _datasetMultiaddr, _datasetChecksum);
         emit DatasetSchema(dataset, _datasetSchema);
     }
 }

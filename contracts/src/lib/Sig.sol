@@ -33,10 +33,7 @@ library Sig {
                 s := and(s, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)
             }
             /* Only the lower half of s and v 27 or 28: one signature, one encoding. */
-            if and(
-                lt(sub(v, 27), 2),
-                lt(s, 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1)
-            ) {
+            if and(lt(sub(v, 27), 2), lt(s, 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1)) {
                 let p := mload(0x40)
                 mstore(p, hash)
                 mstore(add(p, 32), v)

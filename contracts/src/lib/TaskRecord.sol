@@ -48,8 +48,8 @@ library TaskHead {
     }
 
     function reveal(uint256 head, uint256 deadline, uint256 members, bool other) internal pure returns (uint256) {
-        return (head & (BLOB | INDEX)) | (REVEALING << 160) | (deadline << 163) | (members << 239)
-            | (other ? 1 << 255 : 0);
+        return
+            (head & (BLOB | INDEX)) | (REVEALING << 160) | (deadline << 163) | (members << 239) | (other ? 1 << 255 : 0);
     }
 
     /* At most as many reveals as winners: cannot overflow its field. */
@@ -182,14 +182,10 @@ library TaskRecord {
      * Makes the caller the last contributor and multiplies his weight into his group's: gives the new weight of the
      * group and of all, and the group's size.
      */
-    function addWeight(
-        TaskSlots storage t,
-        bytes32 taskId,
-        uint256 work,
-        bool other,
-        bytes32 hash,
-        uint256 weight
-    ) internal returns (uint256 group, uint256 members, uint256 total) {
+    function addWeight(TaskSlots storage t, bytes32 taskId, uint256 work, bool other, bytes32 hash, uint256 weight)
+        internal
+        returns (uint256 group, uint256 members, uint256 total)
+    {
         uint256 n = ((work >> 160) & BIG16) + 1;
         require(n <= BIG16);
         uint256 members0 = (work >> 176) & BIG16;
@@ -297,12 +293,9 @@ library TaskRecord {
     }
 
     /* Up to 31 bytes and no callback: in the task's own slots, with the length in the last byte. */
-    function saveResults(
-        TaskSlots storage t,
-        bytes32 taskId,
-        bytes calldata results,
-        bytes calldata resultsCallback
-    ) internal {
+    function saveResults(TaskSlots storage t, bytes32 taskId, bytes calldata results, bytes calldata resultsCallback)
+        internal
+    {
         if (resultsCallback.length == 0 && results.length < 32) {
             if (results.length != 0) t.shortResults = bytes32(results) | bytes32(results.length);
             return;

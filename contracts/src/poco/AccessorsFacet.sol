@@ -157,9 +157,8 @@ contract AccessorsFacet {
 
     function viewApp(address app) external view returns (AppInfo memory) {
         IEntryViews e = IEntryViews(app);
-        return AppInfo(
-            e.owner(), e.m_appName(), e.m_appType(), e.m_appMultiaddr(), e.m_appChecksum(), e.m_appMREnclave()
-        );
+        return
+            AppInfo(e.owner(), e.m_appName(), e.m_appType(), e.m_appMultiaddr(), e.m_appChecksum(), e.m_appMREnclave());
     }
 
     function viewDataset(address dataset) external view returns (DatasetInfo memory) {

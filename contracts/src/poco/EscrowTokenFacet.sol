@@ -15,9 +15,7 @@ interface IToken {
 }
 
 interface IApprovalReceiver {
-    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data)
-        external
-        returns (bool);
+    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
 }
 
 /* RLC in, staked RLC (an ERC-20 of its own) out, and back. */
@@ -119,9 +117,7 @@ contract EscrowTokenFacet {
 
     function approveAndCall(address spender, uint256 value, bytes calldata data) external returns (bool) {
         setAllowance(msg.sender, spender, value);
-        require(
-            IApprovalReceiver(spender).receiveApproval(msg.sender, value, address(this), data), "approval-refused"
-        );
+        require(IApprovalReceiver(spender).receiveApproval(msg.sender, value, address(this), data), "approval-refused");
         return true;
     }
 

@@ -173,13 +173,10 @@ contract Poco2Facet {
         {
             uint256 reveals = TaskHead.reveals(head);
             require(
-                reveals == TaskHead.winners(head)
-                    || (reveals != 0 && TaskHead.revealDeadline(head) <= block.timestamp)
+                reveals == TaskHead.winners(head) || (reveals != 0 && TaskHead.revealDeadline(head) <= block.timestamp)
             );
         }
-        require(
-            (d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == t.digest
-        );
+        require((d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == t.digest);
 
         t.head = TaskHead.setStatus(head, TaskHead.COMPLETED);
         TaskRecord.saveResults(t, taskId, results, resultsCallback);
@@ -204,9 +201,7 @@ contract Poco2Facet {
         DealData memory d = loadDeal(head);
         require(contributionDeadline(d) > block.timestamp);
         require(t.work == 0 && d.trust == 1);
-        require(
-            (d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == resultDigest
-        );
+        require((d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == resultDigest);
         bytes32 hash = TaskRecord.resultHash(taskId, resultDigest);
         checkWorker(
             d,

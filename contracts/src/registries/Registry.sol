@@ -132,9 +132,8 @@ abstract contract Registry {
     /* `data` is what the entry's master reads back: see Entry. */
     function create(bytes memory initCall, address owner_, bytes memory data) internal returns (address entry) {
         address master_ = master;
-        bytes memory code = abi.encodePacked(
-            hex"363d3d373d3d3d363d73", master_, hex"5af43d82803e903d91602b57fd5bf3", data
-        );
+        bytes memory code =
+            abi.encodePacked(hex"363d3d373d3d3d363d73", master_, hex"5af43d82803e903d91602b57fd5bf3", data);
         uint256 p;
         assembly ("memory-safe") {
             p := add(code, 32)
@@ -287,9 +286,13 @@ abstract contract Registry {
     function decimal(uint256 value) private pure returns (string memory text) {
         if (value == 0) return "0";
         uint256 digits = 0;
-        for (uint256 v = value; v != 0; v /= 10) ++digits;
+        for (uint256 v = value; v != 0; v /= 10) {
+            ++digits;
+        }
         bytes memory out = new bytes(digits);
-        for (; value != 0; value /= 10) out[--digits] = bytes1(uint8(48 + (value % 10)));
+        for (; value != 0; value /= 10) {
+            out[--digits] = bytes1(uint8(48 + (value % 10)));
+        }
         return string(out);
     }
 }

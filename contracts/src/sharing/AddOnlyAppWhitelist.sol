@@ -92,6 +92,7 @@ contract AddOnlyAppWhitelistRegistry is ERC721("iExec AddOnlyAppWhitelistRegistr
 
     /* A list may move its own token: it asks its operator first. */
     function _isAuthorized(address owner, address spender, uint256 tokenId) internal view override returns (bool) {
-        return super._isAuthorized(owner, spender, tokenId) || (spender == address(uint160(tokenId)) && spender != owner);
+        return
+            super._isAuthorized(owner, spender, tokenId) || (spender == address(uint160(tokenId)) && spender != owner);
     }
 }

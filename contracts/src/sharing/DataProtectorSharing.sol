@@ -248,9 +248,7 @@ contract DataProtectorSharing is
         d.addOnlyAppWhitelist = _appWhitelist;
         ++collectionDetails[_collectionTokenId].size;
         registry.safeTransferFrom(owner, address(this), token);
-        hub.manageDatasetOrder(
-            DatasetOrderOperation(dataOrder(_protectedData, _appWhitelist), OrderOperation.SIGN, "")
-        );
+        hub.manageDatasetOrder(DatasetOrderOperation(dataOrder(_protectedData, _appWhitelist), OrderOperation.SIGN, ""));
         emit ProtectedDataTransfer(_protectedData, _collectionTokenId, 0, _appWhitelist);
     }
 
@@ -281,7 +279,8 @@ contract DataProtectorSharing is
     function onERC721Received(address operator, address, uint256, bytes calldata) external view returns (bytes4) {
         if (
             operator != address(this)
-                && (msg.sender == address(registry) || msg.sender == address(ADD_ONLY_APP_WHITELIST_REGISTRY)
+                && (msg.sender == address(registry)
+                    || msg.sender == address(ADD_ONLY_APP_WHITELIST_REGISTRY)
                     || msg.sender == address(this))
         ) {
             return 0;
@@ -388,10 +387,7 @@ contract DataProtectorSharing is
 
     /* ---- sale ---- */
 
-    function setProtectedDataForSale(address _protectedData, uint72 _price)
-        external
-        onlyDataOperator(_protectedData)
-    {
+    function setProtectedDataForSale(address _protectedData, uint72 _price) external onlyDataOperator(_protectedData) {
         ProtectedDataDetails storage d = protectedDataDetails[_protectedData];
         checkNotRented(_protectedData);
         if (d.inSubscription) revert ProtectedDataAvailableInSubscription(d.collection, _protectedData);
@@ -423,7 +419,7 @@ contract DataProtectorSharing is
     /* ---- money ---- */
 
     function pay(address from, address to, uint256 amount) private {
-        if (amount != 0) hub.transferFrom(from, to, amount);
+        if (amount != 0) require(hub.transferFrom(from, to, amount));
     }
 
     /* The hub's approveAndCall: allowance and subscription, rental or purchase in one transaction. */
@@ -467,9 +463,7 @@ contract DataProtectorSharing is
         hub.manageAppOrder(AppOrderOperation(appOrder, OrderOperation.SIGN, ""));
         RequestOrder memory request = requestOrder(_protectedData, _workerpoolOrder, appOrder);
         hub.manageRequestOrder(RequestOrderOperation(request, OrderOperation.SIGN, ""));
-        dealid = hub.matchOrders(
-            appOrder, dataOrder(_protectedData, d.addOnlyAppWhitelist), _workerpoolOrder, request
-        );
+        dealid = hub.matchOrders(appOrder, dataOrder(_protectedData, d.addOnlyAppWhitelist), _workerpoolOrder, request);
         emit ProtectedDataConsumed(dealid, _protectedData, mode);
     }
 

@@ -19,7 +19,9 @@ contract Whitelist {
     constructor(address owner_, address[] memory members) {
         owner = owner_;
         emit OwnershipTransferred(address(0), owner_);
-        for (uint256 i = 0; i < members.length; ++i) setMember(members[i], true);
+        for (uint256 i = 0; i < members.length; ++i) {
+            setMember(members[i], true);
+        }
     }
 
     modifier onlyOwner() {
@@ -28,7 +30,9 @@ contract Whitelist {
     }
 
     function set(address[] calldata members, bool allowed) external onlyOwner {
-        for (uint256 i = 0; i < members.length; ++i) setMember(members[i], allowed);
+        for (uint256 i = 0; i < members.length; ++i) {
+            setMember(members[i], allowed);
+        }
     }
 
     function transferOwnership(address newOwner) external onlyOwner {
