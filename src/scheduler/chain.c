@@ -13,9 +13,13 @@
 
 #define CONTRIBUTION_PERIODS 7 /* of the category's time, after the deal's start */
 #define FINAL_PERIODS        10
+#define PURGE_EVERY_S        3600
+#define LOGS_KEPT_S          (3u * 86400u)
+#define ROWS_KEPT_S          (30u * 86400u)
 #define SKEW_MOVED_S         5       /* smaller changes are not stored */
 #define FRESH_LOOK_BACK      200000u /* blocks read by a scheduler without a database */
 #define BATCH                64      /* rows handled at once */
+#define CLAIM_BATCH          16      /* claims in one transaction */
 #define OUTBOX_AGAIN_MS      30000
 #define OUTBOX_RETRY_MAX_MS  60000
 
@@ -565,11 +569,42 @@ static sr_status look_at_head(struct sched *s, struct sr_err *err) {
     return SR_OK;
 }
 
+/* Outputs are kept for days, rows for weeks, after a task's last deadline. */
+static sr_status purge(struct sched *s, struct sr_err *err) {
+    uint64_t now = sched_time(s);
+    if (now < s->purged_at + PURGE_EVERY_S || now < ROWS_KEPT_S) return SR_OK;
+    s->purged_at = now;
+    cleanup_db_tx struct db_tx tx = {0};
+    SR_TRY(db_begin(s->db, &tx, err));
+    SR_TRY(db_run(s->db,
+                  "UPDATE attempt SET stdout = NULL, stderr = NULL WHERE (stdout IS NOT NULL OR"
+                  " stderr IS NOT NULL) AND task IN (SELECT id FROM task WHERE"
+                  " final_deadline < $1)",
+                  DB_ARGS(db_u64(now - LOGS_KEPT_S)), err));
+    static const char *const rows[] = {"attempt_step", "attempt", "history"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(rows); i++) {
+        char sql[200];
+        (void)snprintf(sql, sizeof sql,
+                       "DELETE FROM %s WHERE task IN (SELECT id FROM task WHERE"
+                       " final_deadline < $1 AND on_chain IN (3, 4))",
+                       rows[i]);
+        SR_TRY(db_run(s->db, sql, DB_ARGS(db_u64(now - ROWS_KEPT_S)), err));
+    }
+    SR_TRY(db_run(s->db, "DELETE FROM task WHERE final_deadline < $1 AND on_chain IN (3, 4)",
+                  DB_ARGS(db_u64(now - ROWS_KEPT_S)), err));
+    SR_TRY(db_run(s->db,
+                  "DELETE FROM deal WHERE final_deadline < $1 AND NOT EXISTS (SELECT 1 FROM task t"
+                  " WHERE t.deal = deal.id)",
+                  DB_ARGS(db_u64(now - ROWS_KEPT_S)), err));
+    return db_commit(&tx, err);
+}
+
 sr_status chain_tick(struct sched *s, struct sr_err *err) {
     if (!s->caught_up && s->follower) SR_TRY(look_at_head(s, err));
     SR_TRY(orphans(s, err));
     SR_TRY(slow_settlers(s, err));
     if (s->caught_up) SR_TRY(chain_deadlines(s, sched_time(s), err));
+    if (s->caught_up) SR_TRY(purge(s, err));
     uint64_t due = 0;
     SR_TRY(db_get_u64(s->db, "SELECT count(*) FROM outbox WHERE next_ms <= $1",
                       DB_ARGS(db_u64(now_ms())), &due, err));
@@ -581,14 +616,6 @@ sr_status chain_tick(struct sched *s, struct sr_err *err) {
 }
 
 /* ---- the outbox ---- */
-
-static sr_status build(const struct task_row *t, bool claim, bool initialised, struct buf *b,
-                       struct sr_err *err) {
-    struct u256 index = u256_of(t->index);
-    if (!claim) return poco_enc_initialize(b, &t->deal, index, err);
-    if (initialised) return poco_enc_task(b, "claim", &t->id, err);
-    return poco_enc_init_and_claim_array(b, &t->deal, &index, 1, err);
-}
 
 static sr_status outbox_later(struct sched *s, const char *kind, const struct hash *task,
                               uint64_t ms, struct sr_err *err) {
@@ -620,78 +647,133 @@ static sr_status name_intent(struct sched *s, const char *what, const struct has
         sr_status st = eth_sender_intent(s->sender, intent, &state, &tx, NULL);
         if (st == SR_E_NOTFOUND || (st == SR_OK && state != ETH_INTENT_REVERTED)) return SR_OK;
     }
-    return sr_fail(err, SR_E_REFUSED, "%s of task %s reverted %d times", what, hash_text(id).s,
+    return sr_fail(err, SR_E_REFUSED, "%s of %s reverted %d times", what, hash_text(id).s,
                    SCHED_INTENT_TRIES);
 }
 
-/* One row: reads the chain again, sends what is still wanted. */
-static sr_status pump_row(struct sched *s, const char *kind, const struct hash *id,
-                          struct sr_err *err) {
-    struct task_row t;
-    bool claim = strcmp(kind, "claim") == 0;
-    sr_status st = task_load(s, id, &t, err);
-    if (st == SR_E_NOTFOUND || (st == SR_OK && t.vanished)) return outbox_drop(s, id, err);
-    SR_TRY(st);
-    cleanup_task struct poco_task on = {0};
-    SR_TRY(poco_view_task(&s->poco, id, (struct eth_at){0}, &on, err));
-    bool unset = on.status == POCO_TASK_UNSET;
-    bool wanted =
-        unset || (claim && (on.status == POCO_TASK_ACTIVE || on.status == POCO_TASK_REVEALING));
-    if (!wanted) return outbox_later(s, kind, id, OUTBOX_AGAIN_MS, err); /* the event is coming */
-    cleanup_buf struct buf data;
-    buf_init(&data, 4096);
-    SR_TRY(build(&t, claim, !unset, &data, err));
+/* Sends; id (of the task, or of the batch) makes the intent. */
+static sr_status send_call(struct sched *s, const char *what, const struct hash *id,
+                           struct slice data, struct sr_err *err) {
     char intent[SENDER_INTENT_MAX];
-    const char *what = claim && unset ? "initialize-and-claim" : claim ? "claim" : "initialize";
     SR_TRY(name_intent(s, what, id, intent, err));
-    struct eth_want want = {.intent = intent, .to = s->cfg.hub, .data = buf_slice(&data)};
+    struct eth_want want = {.intent = intent, .to = s->cfg.hub, .data = data};
     struct settling *w = sr_calloc_n(1, sizeof *w);
     if (!w) return sr_fail(err, SR_E_NOMEM, "no memory for a transaction");
     w->s = s;
-    st = eth_sender_submit(s->sender, &want, &w->tx, err);
+    sr_status st = eth_sender_submit(s->sender, &want, &w->tx, err);
     if (st == SR_OK) {
-        log_info("sent", "what=%s task=%s tx=%s", what, hash_text(id).s, hash_text(&w->tx).s);
+        log_info("sent", "what=%s id=%s tx=%s", what, hash_text(id).s, hash_text(&w->tx).s);
         st = fiber_start(settle_fiber, w, err);
     }
-    if (st != SR_OK) {
-        free(w);
-        return st;
-    }
-    return outbox_later(s, kind, id, OUTBOX_AGAIN_MS, err);
+    if (st != SR_OK) free(w);
+    return st;
 }
 
-struct outbox_item {
-    char kind[16];
-    struct hash task;
-    uint64_t tries;
+/* One kind of call over some tasks: several claims are one transaction. */
+typedef enum { CALL_INITIALIZE, CALL_CLAIM, CALL_INIT_CLAIM } call_kind;
+struct call_task {
+    struct hash id, deal;
+    uint64_t index, tries;
 };
 
-sr_status chain_pump_once(struct sched *s, struct sr_err *err) {
-    struct outbox_item v[BATCH];
-    size_t n = 0;
-    cleanup_db_rows struct db_rows *r = NULL;
-    SR_TRY(db_select(s->db,
-                     "SELECT kind, task, tries FROM outbox WHERE next_ms <= $1 ORDER BY at_ms LIMIT"
-                     " 64",
-                     DB_ARGS(db_u64(now_ms())), &r, err));
-    while (n < BATCH && db_next(r)) {
-        struct slice kind = db_col_bytes(r, 0);
-        (void)snprintf(v[n].kind, sizeof v[n].kind, "%.*s", (int)kind.n, kind.p);
-        v[n].task = db_col_hash(r, 1);
-        v[n++].tries = db_col_u64(r, 2);
-    }
-    SR_TRY(db_end(sr_take_ptr(r), err));
+static sr_status encode_call(call_kind kind, const struct call_task *v, size_t n, struct buf *b,
+                             struct sr_err *err) {
+    struct hash ids[CLAIM_BATCH], deals[CLAIM_BATCH];
+    struct u256 indexes[CLAIM_BATCH];
     for (size_t i = 0; i < n; i++) {
-        struct sr_err why = {0};
-        sr_status st = pump_row(s, v[i].kind, &v[i].task, &why);
-        if (st == SR_E_CANCELLED) return sr_fail(err, st, "%s", why.what);
-        if (st == SR_OK) continue;
-        log_err(LOG_WARN, "outbox_later", &why);
+        ids[i] = v[i].id;
+        deals[i] = v[i].deal;
+        indexes[i] = u256_of(v[i].index);
+    }
+    if (kind == CALL_INITIALIZE) return poco_enc_initialize(b, &deals[0], indexes[0], err);
+    if (kind == CALL_INIT_CLAIM) return poco_enc_init_and_claim_array(b, deals, indexes, n, err);
+    return n == 1 ? poco_enc_task(b, "claim", &ids[0], err) : poco_enc_claim_array(b, ids, n, err);
+}
+
+static sr_status send_tasks(struct sched *s, call_kind kind, const struct call_task *v, size_t n,
+                            struct sr_err *err) {
+    static const char *const names[] = {"initialize", "claim", "initialize-and-claim"};
+    cleanup_buf struct buf data, ids;
+    buf_init(&data, 1u << 16);
+    buf_init(&ids, CLAIM_BATCH * 32);
+    for (size_t i = 0; i < n; i++) buf_put(&ids, v[i].id.b, 32);
+    SR_TRY(buf_status(&ids, err));
+    SR_TRY(encode_call(kind, v, n, &data, err));
+    struct hash batch = n == 1 ? v[0].id : keccak256(buf_slice(&ids));
+    return send_call(s, names[kind], &batch, buf_slice(&data), err);
+}
+
+/* Together; when the node says that this would revert, each alone, so that one bad task does not
+ * hold the others. What fails is tried again later. */
+static sr_status send_batch(struct sched *s, call_kind kind, const struct call_task *v, size_t n,
+                            struct sr_err *err) {
+    const char *row = kind == CALL_INITIALIZE ? "initialize" : "claim";
+    struct sr_err why = {0};
+    sr_status st = send_tasks(s, kind, v, n, &why);
+    if (st == SR_E_CANCELLED) return sr_fail(err, st, "stopping");
+    if (st == SR_E_REFUSED && n > 1) {
+        for (size_t i = 0; i < n; i++) SR_TRY(send_batch(s, kind, &v[i], 1, err));
+        return SR_OK;
+    }
+    if (st != SR_OK) log_err(LOG_WARN, "outbox_later", &why);
+    for (size_t i = 0; i < n; i++) {
         uint64_t wait = 1000u << (v[i].tries < 6 ? v[i].tries : 6);
         if (wait > OUTBOX_RETRY_MAX_MS) wait = OUTBOX_RETRY_MAX_MS;
-        SR_TRY(outbox_later(s, v[i].kind, &v[i].task, wait, err));
+        SR_TRY(outbox_later(s, row, &v[i].id, st == SR_OK ? OUTBOX_AGAIN_MS : wait, err));
     }
     return SR_OK;
+}
+
+/* Due rows of the outbox, of one kind. */
+static sr_status due_rows(struct sched *s, const char *kind, struct call_task v[BATCH],
+                          size_t *ret_n, struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    size_t n = 0;
+    SR_TRY(db_select(s->db,
+                     "SELECT o.task, t.deal, t.idx, o.tries FROM outbox o JOIN task t ON t.id ="
+                     " o.task WHERE o.kind = $1 AND o.next_ms <= $2 AND t.vanished = 0"
+                     " ORDER BY o.at_ms LIMIT 64",
+                     DB_ARGS(db_str(kind), db_u64(now_ms())), &r, err));
+    while (n < BATCH && db_next(r))
+        v[n++] = (struct call_task){db_col_hash(r, 0), db_col_hash(r, 1), db_col_u64(r, 2),
+                                    db_col_u64(r, 3)};
+    SR_TRY(db_end(sr_take_ptr(r), err));
+    *ret_n = n;
+    return SR_OK;
+}
+
+/* Rows of one kind: reads the chain again, sends what is still wanted. */
+static sr_status pump_kind(struct sched *s, const char *kind, struct sr_err *err) {
+    struct call_task due[BATCH], unset[CLAIM_BATCH], active[CLAIM_BATCH];
+    size_t n = 0, n_unset = 0, n_active = 0;
+    bool claim = strcmp(kind, "claim") == 0;
+    SR_TRY(due_rows(s, kind, due, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        cleanup_task struct poco_task on = {0};
+        SR_TRY(poco_view_task(&s->poco, &due[i].id, (struct eth_at){0}, &on, err));
+        if (on.status == POCO_TASK_UNSET)
+            unset[n_unset++] = due[i];
+        else if (claim && (on.status == POCO_TASK_ACTIVE || on.status == POCO_TASK_REVEALING))
+            active[n_active++] = due[i];
+        else /* done already: its event is coming */
+            SR_TRY(outbox_later(s, kind, &due[i].id, OUTBOX_AGAIN_MS, err));
+        size_t most = claim ? CLAIM_BATCH : 1;
+        if (n_unset && (n_unset == most || i + 1 == n)) {
+            SR_TRY(send_batch(s, claim ? CALL_INIT_CLAIM : CALL_INITIALIZE, unset, n_unset, err));
+            n_unset = 0;
+        }
+        if (n_active && (n_active == most || i + 1 == n)) {
+            SR_TRY(send_batch(s, CALL_CLAIM, active, n_active, err));
+            n_active = 0;
+        }
+    }
+    if (n == BATCH) s->want_pump = true; /* there may be more */
+    return SR_OK;
+}
+
+sr_status chain_pump_once(struct sched *s, struct sr_err *err) {
+    SR_TRY(pump_kind(s, "initialize", err));
+    return pump_kind(s, "claim", err);
 }
 
 /* ---- the fibers ---- */
@@ -705,7 +787,9 @@ void chain_pump_fiber(void *sched) {
         struct sr_err e = {0};
         sr_status st = chain_pump_once(s, &e);
         if (st == SR_E_CANCELLED) return;
-        if (st != SR_OK) log_err(LOG_ERROR, "outbox_failed", &e);
+        if (st == SR_OK) continue;
+        log_err(LOG_WARN, "outbox_later", &e);
+        if (fiber_sleep(1000, NULL) != SR_OK) return; /* the tick asks again */
     }
 }
 

@@ -145,14 +145,19 @@ static bool is_assigning(const struct sched *s, const struct hash *task) {
     return false;
 }
 
-static uint64_t load_of(struct sched *s, const struct pool_worker *w) {
-    uint64_t n = 0;
-    if (db_get_u64(s->db, "SELECT count(*) FROM task WHERE active = 1 AND worker = $1",
-                   DB_ARGS(db_addr(&w->addr)), &n, NULL) != SR_OK)
-        return UINT64_MAX;
-    for (const struct assigning *a = s->assigning; a; a = a->next)
-        if (a->worker == w) n++;
-    return n;
+/* How many tasks each worker holds or is about to get. */
+static sr_status count_loads(struct sched *s, struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    for (struct pool_worker *w = s->workers; w; w = w->next) w->load = 0;
+    SR_TRY(db_select(s->db, "SELECT worker, count(*) FROM task WHERE active = 1 GROUP BY worker",
+                     DB_NO_ARGS, &r, err));
+    while (db_next(r)) {
+        struct addr a = db_col_addr(r, 0);
+        struct pool_worker *w = workers_find(s, &a);
+        if (w) w->load = db_col_u64(r, 1);
+    }
+    for (const struct assigning *a = s->assigning; a; a = a->next) a->worker->load++;
+    return db_end(sr_take_ptr(r), err);
 }
 
 /* The least loaded worker that may take the task: one that has not failed it, or, when there is no
@@ -168,7 +173,7 @@ static struct pool_worker *choose(struct sched *s, const struct hash *task, uint
         uint64_t ended = 0;
         if (attempts && attempt_tried(s, task, &w->addr, &tried, &ended, NULL) != SR_OK) continue;
         if (!tried) other = true;
-        uint64_t load = load_of(s, w);
+        uint64_t load = w->load;
         if (load >= w->slots) continue;
         *ret_any_free = true;
         if (!tried && load < best_load) {
@@ -192,12 +197,13 @@ static sr_status round_of(struct sched *s, struct sr_err *err) {
     if (!v) return sr_fail(err, SR_E_NOMEM, "no memory for a round");
     size_t n = 0;
     struct db_rows *r = NULL;
-    sr_status st =
-        db_select(s->db,
-                  "SELECT id, attempts FROM task WHERE status = 0 AND"
-                  " contribution_deadline > $1 AND not_before_ms <= $2"
-                  " ORDER BY contribution_deadline LIMIT 256",
-                  DB_ARGS(db_u64(sched_time(s) + SCHED_MARGIN_S), db_u64(now_ms())), &r, err);
+    sr_status st = count_loads(s, err);
+    if (st == SR_OK)
+        st = db_select(s->db,
+                       "SELECT id, attempts FROM task WHERE status = 0 AND"
+                       " contribution_deadline > $1 AND not_before_ms <= $2"
+                       " ORDER BY contribution_deadline LIMIT 256",
+                       DB_ARGS(db_u64(sched_time(s) + SCHED_MARGIN_S), db_u64(now_ms())), &r, err);
     while (st == SR_OK && n < ROUND && db_next(r)) {
         v[n].id = db_col_hash(r, 0);
         v[n++].attempts = db_col_u64(r, 1);
@@ -221,6 +227,7 @@ static sr_status round_of(struct sched *s, struct sr_err *err) {
             break;
         }
         worker_ref(w);
+        w->load++;
         s->assigning = a;
     }
     free(v);

@@ -43,7 +43,7 @@ struct pool_worker {
     struct ws *ws;
     struct addr addr;
     char name[64];
-    uint64_t slots;
+    uint64_t slots, load; /* load: of the round of dispatch */
     bool tdx, simulated, gone;
     unsigned refs;
     struct fcond released;
@@ -95,7 +95,7 @@ struct sched {
     struct addr owner; /* of the workerpool; the vault's wallet */
     bool open;         /* chain and vault have answered */
     bool caught_up;    /* the follower is at the chain's head */
-    uint64_t chain_time, chain_block;
+    uint64_t chain_time, chain_block, purged_at;
     bool have_skew;
     int64_t skew_s; /* the chain's clock less ours, when a block was last seen being born */
 

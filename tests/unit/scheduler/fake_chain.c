@@ -278,6 +278,15 @@ static void call_hub(struct fake_chain *c, struct slice data, struct buf *out) {
 
 /* ---- transactions ---- */
 
+static void claim_here(struct fake_chain *c, const struct hash *task, const struct hash *tx) {
+    struct fc_task *t = fc_task(c, task);
+    if (!t) return;
+    if (t->status == POCO_TASK_UNSET) initialize_here(c, t, tx);
+    t->status = POCO_TASK_FAILED;
+    t->end_block = c->n_blocks - 1;
+    log_put(c, POCO_EV_TASK_CLAIMED, &t->id, NULL, NULL, tx);
+}
+
 static bool run_tx(struct fake_chain *c, struct slice raw, struct hash *ret_tx) {
     struct eth_tx tx;
     struct sr_signature sig;
@@ -291,19 +300,20 @@ static bool run_tx(struct fake_chain *c, struct slice raw, struct hash *ret_tx) 
     (void)fc_block(c);
     if (poco_call_read(tx.data, &call, &o, NULL) != SR_OK) return false;
     struct hash task = {{0}};
-    if (call == POCO_CALL_INITIALIZE)
+    if (call == POCO_CALL_INITIALIZE) {
         task = poco_task_id(&o.v[0].hash, o.v[1].num);
-    else if (call == POCO_CALL_CLAIM)
+        struct fc_task *t = fc_task(c, &task);
+        if (t) initialize_here(c, t, ret_tx);
+    } else if (call == POCO_CALL_CLAIM) {
         task = o.v[0].hash;
-    else if (call == POCO_CALL_INIT_AND_CLAIM_ARRAY)
-        task = poco_task_id(&o.v[0].list.v[0].hash, o.v[1].list.v[0].num);
-    struct fc_task *t = fc_task(c, &task);
-    if (t && call == POCO_CALL_INITIALIZE) initialize_here(c, t, ret_tx);
-    if (t && (call == POCO_CALL_CLAIM || call == POCO_CALL_INIT_AND_CLAIM_ARRAY)) {
-        if (t->status == POCO_TASK_UNSET) initialize_here(c, t, ret_tx);
-        t->status = POCO_TASK_FAILED;
-        t->end_block = c->n_blocks - 1;
-        log_put(c, POCO_EV_TASK_CLAIMED, &t->id, NULL, NULL, ret_tx);
+        claim_here(c, &task, ret_tx);
+    } else if (call == POCO_CALL_CLAIM_ARRAY) {
+        for (size_t i = 0; i < o.v[0].list.n; i++) claim_here(c, &o.v[0].list.v[i].hash, ret_tx);
+    } else if (call == POCO_CALL_INIT_AND_CLAIM_ARRAY) {
+        for (size_t i = 0; i < o.v[0].list.n; i++) {
+            task = poco_task_id(&o.v[0].list.v[i].hash, o.v[1].list.v[i].num);
+            claim_here(c, &task, ret_tx);
+        }
     }
     SR_ASSERT(c->n_sent < SR_ARRAY_LEN(c->sent));
     c->sent[c->n_sent].call = call;

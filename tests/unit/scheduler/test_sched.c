@@ -447,6 +447,40 @@ WORLD_TEST(tasks_without_a_worker_time_out_and_are_claimed) {
     return SR_OK;
 }
 
+WORLD_TEST(many_claims_share_transactions) {
+    struct hash deal = good_deal(40);
+    SR_TRY(wait_rows("SELECT count(*) FROM task", 40, err));
+    for (uint64_t i = 0; i < 5; i++) {
+        struct hash t = task_n(&deal, i);
+        fc_initialize(W->chain, &t);
+    }
+    SR_TRY(wait_rows("SELECT count(*) FROM task WHERE on_chain = 1", 5, err));
+    fc_pass(W->chain, 10 * 300);
+    SR_TRY(wait_rows("SELECT count(*) FROM task WHERE on_chain = 4 AND status = 4", 40, err));
+    SR_TRY(wait_rows("SELECT count(*) FROM outbox", 0, err));
+    CHECK(W->chain->n_sent <= 6);
+    return SR_OK;
+}
+
+WORLD_TEST(old_rows_are_purged) {
+    struct fake_worker f;
+    SR_TRY(fw_connect(&f, 0, 1, "", err));
+    struct hash deal = good_deal(1), task = task_n(&deal, 0);
+    SR_TRY(fw_expect(&f, "assign", err));
+    SR_TRY(finish(&f, &task, err));
+    SR_TRY(wait_task(&task, TS_COMPLETED, NULL, err));
+    SR_TRY(wait_rows("SELECT count(*) FROM attempt WHERE stdout IS NOT NULL", 1, err));
+    fc_pass(W->chain, 4 * 86400);
+    SR_TRY(wait_rows("SELECT count(*) FROM attempt WHERE stdout IS NOT NULL", 0, err));
+    SR_TRY(wait_task(&task, TS_COMPLETED, NULL, err));
+    fc_pass(W->chain, 31 * 86400);
+    SR_TRY(wait_rows("SELECT count(*) FROM task", 0, err));
+    SR_TRY(wait_rows("SELECT count(*) FROM deal", 0, err));
+    SR_TRY(wait_rows("SELECT count(*) FROM history", 0, err));
+    fw_close(&f);
+    return SR_OK;
+}
+
 WORLD_TEST(a_failed_task_is_claimed_at_its_final_deadline_once) {
     struct fake_worker f;
     SR_TRY(fw_connect(&f, 0, 1, "", err));
@@ -765,6 +799,8 @@ int main(void) {
         T(a_deal_that_vanishes_is_said_and_its_work_dropped),
         T(a_finalisation_taken_back_is_awaited_then_done_again),
         T(tasks_without_a_worker_time_out_and_are_claimed),
+        T(many_claims_share_transactions),
+        T(old_rows_are_purged),
         T(a_failed_task_is_claimed_at_its_final_deadline_once),
         T(a_task_that_settles_slowly_is_initialised_by_the_scheduler),
         T(another_clock_on_the_chain_moves_no_deadline_and_an_idle_chain_does_not_stop_them),
