@@ -67,22 +67,29 @@ static struct hash assignment_id(const struct wire_assignment *g) {
     return keccak_end(&k);
 }
 
-static sr_status check_unused(struct vault *v, const struct hash *id, struct sr_err *err) {
-    const uint64_t now = vault_now(v);
-    const struct used_nonce *oldest = &v->used[v->used_at];
-    for (size_t i = 0; i < VAULT_NONCES_MAX; i++)
-        if (v->used[i].expires > now && hash_eq(&v->used[i].id, id))
-            return vault_refuse(err, SR_E_REFUSED, "ASSIGNMENT_USED",
-                                "secrets were released for this assignment already");
-    if (oldest->expires > now)
-        return vault_refuse(err, SR_E_UNAVAILABLE, "VAULT_BUSY",
-                            "too many assignments at once; ask again in a minute");
-    return SR_OK;
+#define ROW 32 /* wide: random ids then never fill one before the whole is half full */
+static struct used_nonce *used_row(const struct vault *v, const struct hash *id) {
+    size_t row = (size_t)id->b[0] << 8 | id->b[1];
+    return v->used + row % (VAULT_NONCES_MAX / ROW) * ROW;
 }
 
-static void mark_used(struct vault *v, const struct hash *id, uint64_t expires) {
-    v->used[v->used_at] = (struct used_nonce){.id = *id, .expires = expires};
-    v->used_at = (v->used_at + 1) % VAULT_NONCES_MAX;
+/* *ret_place: where to remember it, once the release is made. */
+static sr_status check_unused(struct vault *v, const struct hash *id, struct used_nonce **ret_place,
+                              struct sr_err *err) {
+    struct used_nonce *u = used_row(v, id), *place = NULL;
+    const uint64_t now = vault_now(v);
+    for (size_t i = 0; i < ROW; i++) {
+        if (u[i].expires <= now)
+            place = &u[i];
+        else if (hash_eq(&u[i].id, id))
+            return vault_refuse(err, SR_E_REFUSED, "ASSIGNMENT_USED",
+                                "secrets were released for this assignment already");
+    }
+    if (!place)
+        return vault_refuse(err, SR_E_UNAVAILABLE, "VAULT_BUSY",
+                            "too many assignments at once; ask again in a minute");
+    *ret_place = place;
+    return SR_OK;
 }
 
 /* ---- what runs there ---- */
@@ -366,7 +373,8 @@ sr_status vault_on_release(struct vault *v, const struct vault_release_req *m,
     SR_TRY(facts_read(m->facts, &f, err));
     SR_TRY(check_assignment(v, &a, &f, err));
     struct hash id = assignment_id(&a.assignment);
-    SR_TRY(check_unused(v, &id, err));
+    struct used_nonce *place = NULL;
+    SR_TRY(check_unused(v, &id, &place, err));
     SR_TRY(check_orders(v, &f, err));
     SR_TRY(check_evidence(v, &a, &f, &verdict, err));
     SR_TRY(poco_params_read(f.params, &p, err));
@@ -380,7 +388,7 @@ sr_status vault_on_release(struct vault *v, const struct vault_release_req *m,
     SR_TRY(write_envelope(&plain, &a, &f, &p, &secrets, err));
     SR_TRY(seal(v, &a, buf_slice(&plain), &sealed, &r.envelope_signature, err));
     SR_TRY(make_token(v, &a, &f, &verdict, token, err));
-    mark_used(v, &id, a.assignment.expires_unix_s);
+    *place = (struct used_nonce){.id = id, .expires = a.assignment.expires_unix_s};
     r.token = slice_of(token, sizeof token);
     r.envelope = buf_slice(&sealed);
     r.label = slice_str(wire_verdict_label(verdict.simulated ? WIRE_SIMULATED : WIRE_TDX));

@@ -25,6 +25,7 @@ struct client {
 
 struct server {
     struct vault *v;
+    uint32_t peer_uid;
     struct client client[VAULT_CLIENTS_MAX];
 };
 
@@ -35,18 +36,18 @@ static void client_close(struct client *c) {
     *c = (struct client){.fd = -1};
 }
 
-/* Only the same user (or root) may come, whatever the socket's mode says. */
-static bool same_user(int fd) {
+/* Only the peer's user (or root) may come, whatever the socket's mode says. */
+static bool right_user(const struct server *s, int fd) {
     struct ucred u;
     socklen_t n = sizeof u;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &n) == 0 &&
-           (u.uid == geteuid() || u.uid == 0);
+           (u.uid == s->peer_uid || u.uid == 0);
 }
 
 static void client_accept(struct server *s, int listen_fd) {
     int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) return;
-    if (!same_user(fd)) {
+    if (!right_user(s, fd)) {
         log_warn("peer_refused", "why=user");
         (void)close(fd);
         return;
@@ -174,10 +175,11 @@ static bool has_work_for(struct server *s, struct client *c, short events) {
 }
 
 sr_status vault_serve(struct vault *v, int listen_fd, int stop_fd, int control_fd,
-                      struct sr_err *err) {
+                      uint32_t peer_uid, struct sr_err *err) {
     struct server *s = sr_calloc_n(1, sizeof *s);
     if (!s) return sr_fail(err, SR_E_NOMEM, "out of memory");
     s->v = v;
+    s->peer_uid = peer_uid;
     for (size_t i = 0; i < VAULT_CLIENTS_MAX; i++) s->client[i].fd = -1;
     int flags = fcntl(listen_fd, F_GETFL);
     (void)fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK);

@@ -17,10 +17,10 @@
 #include "wire/vault_wire.h"
 
 #define VAULT_CLIENTS_MAX  32
-#define VAULT_PATIENCE_S   10   /* for a greeting, or the rest of a frame */
-#define VAULT_NONCES_MAX   8192 /* released assignments that are remembered */
-#define VAULT_SECRETS_MAX  80   /* stored secrets of one release */
-#define VAULT_FACTS_SKEW_S 120  /* the SMS's clock against ours */
+#define VAULT_PATIENCE_S   10     /* for a greeting, or the rest of a frame */
+#define VAULT_NONCES_MAX   131072 /* released assignments that are remembered */
+#define VAULT_SECRETS_MAX  80     /* stored secrets of one release */
+#define VAULT_FACTS_SKEW_S 120    /* the SMS's clock against ours */
 
 /* Bounds of what is signed; the defaults are vault_limits_default's. */
 struct vault_limits {
@@ -75,9 +75,10 @@ SR_CHECK sr_status vault_dispatch(struct vault *v, struct vault_peer *peer, uint
  * vault_serve - answers peers on a listening Unix socket until stop_fd or control_fd says so
  *
  * listen_fd, stop_fd (readable: stop), control_fd (end of file: stop): borrowed, -1: none
+ * peer_uid  the user whose processes may come (and root's)
  */
 SR_CHECK sr_status vault_serve(struct vault *v, int listen_fd, int stop_fd, int control_fd,
-                               struct sr_err *err);
+                               uint32_t peer_uid, struct sr_err *err);
 
 /* No new files, sockets, programs or executable memory from here on (seccomp). */
 SR_CHECK sr_status vault_sandbox(struct sr_err *err);

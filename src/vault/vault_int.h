@@ -22,8 +22,7 @@ struct vault {
     struct tee_policy policy;
     struct vault_limits limits;
     uint64_t fixed_time;
-    struct used_nonce *used; /* VAULT_NONCES_MAX */
-    size_t used_at;
+    struct used_nonce *used; /* VAULT_NONCES_MAX, in rows by the first bytes of the id */
     uint64_t day, tx_today;
     struct u256 wei_today;
 };

@@ -21,7 +21,7 @@
 struct flags {
     const char *role, *chain_id, *hub, *key, *master, *workerpool, *sms_identity, *authority;
     const char *socket, *listen_fd, *ready_fd, *control_fd, *log, *dir, *listen;
-    const char *max_gas, *max_fee, *tx_per_day, *min_price, *max_price, *max_volume;
+    const char *max_gas, *max_fee, *tx_per_day, *min_price, *max_price, *max_volume, *peer_uid;
     const char *room_digest[TEE_MEASUREMENTS_MAX];
     size_t n_room_digest;
     bool dev;
@@ -54,6 +54,7 @@ static sr_status parse_flags(int argc, char **argv, struct flags *f, struct sr_e
         {"--order-min-price", &f->min_price},
         {"--order-max-price", &f->max_price},
         {"--order-max-volume", &f->max_volume},
+        {"--peer-uid", &f->peer_uid},
     };
     for (int i = 0; i < argc; i++) {
         struct slice name, value;
@@ -230,12 +231,14 @@ static sr_status run(struct flags *f, int argc, char **argv, struct sr_err *err)
     struct vault_config c = {0};
     struct vault *v = NULL;
     int listen_fd = -1, control_fd = -1;
+    uint64_t peer_uid = geteuid();
     f->ready = -1;
     SR_TRY(parse_flags(argc, argv, f, err));
     log_setup("vault", 2, log_level_parse(slice_str(f->log), LOG_INFO));
     SR_TRY(flag_fd("--ready-fd", f->ready_fd, &f->ready, err));
     SR_TRY(flag_fd("--control-fd", f->control_fd, &control_fd, err));
     SR_TRY(flag_fd("--listen-fd", f->listen_fd, &listen_fd, err));
+    SR_TRY(flag_u64("--peer-uid", f->peer_uid, &peer_uid, err));
     if (listen_fd < 0 && !f->socket)
         return sr_fail(err, SR_E_USAGE, "--listen-fd or --socket is missing");
     sr_status st = configure(f, &c, &key, &master, err);
@@ -260,7 +263,7 @@ static sr_status run(struct flags *f, int argc, char **argv, struct sr_err *err)
     if (st == SR_OK) {
         tell(f->ready, NULL);
         f->ready = -1;
-        st = vault_serve(v, listen_fd, stop_fd, control_fd, err);
+        st = vault_serve(v, listen_fd, stop_fd, control_fd, (uint32_t)peer_uid, err);
     }
     vault_free(v);
     return st;

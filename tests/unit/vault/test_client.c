@@ -44,7 +44,7 @@ static void start(struct served *s) {
                                  .limits = vault_limits_default()};
         log_setup("vault", open("/dev/null", O_WRONLY), LOG_ERROR);
         if (vault_new(&c, &v, NULL) != SR_OK) _exit(1);
-        (void)!vault_serve(v, fd, -1, -1, NULL);
+        (void)!vault_serve(v, fd, -1, -1, geteuid(), NULL);
         _exit(0);
     }
     (void)close(fd);

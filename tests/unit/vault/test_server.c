@@ -45,7 +45,7 @@ static int child(int listen_fd, int control_fd) {
 #ifndef CHECKED_BUILD
     if (vault_sandbox(NULL) != SR_OK) return 2;
 #endif
-    sr_status st = vault_serve(v, listen_fd, -1, control_fd, NULL);
+    sr_status st = vault_serve(v, listen_fd, -1, control_fd, geteuid(), NULL);
     vault_free(v);
     return st == SR_OK ? 0 : 3;
 }
