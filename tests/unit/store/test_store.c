@@ -557,7 +557,7 @@ static sr_status big_story(void *arg, struct sr_err *err) {
 static void memory_does_not_grow_with_the_file(void **state) {
     (void)state;
     const char *want = getenv("STORE_TEST_BYTES");
-    uint64_t n = 96u << 20;
+    uint64_t n = 32u << 20;
     struct sr_err e = {0};
     if (want) assert_true(num_size(slice_str(want), 1ull << 40, &n));
     long before = peak_kb();
