@@ -110,12 +110,28 @@ static bool is_task_event(poco_event e) {
 }
 
 void index_topics(struct hash t[INDEX_TOPICS]) {
-    static const poco_event e[INDEX_TOPICS] = {
-        POCO_EV_ORDERS_MATCHED,    POCO_EV_CLOSED_APP,     POCO_EV_CLOSED_DATASET,
-        POCO_EV_CLOSED_WORKERPOOL, POCO_EV_CLOSED_REQUEST, POCO_EV_CREATE_CATEGORY,
-        POCO_EV_TRANSFER20,        POCO_EV_DATASET_SCHEMA, POCO_EV_TASK_INITIALIZE,
-        POCO_EV_TASK_CONSENSUS,    POCO_EV_TASK_REOPEN,    POCO_EV_TASK_FINALIZE,
-        POCO_EV_TASK_CLAIMED};
+    static const poco_event e[INDEX_TOPICS] = {POCO_EV_ORDERS_MATCHED,
+                                               POCO_EV_SCHEDULER_NOTICE,
+                                               POCO_EV_CLOSED_APP,
+                                               POCO_EV_CLOSED_DATASET,
+                                               POCO_EV_CLOSED_WORKERPOOL,
+                                               POCO_EV_CLOSED_REQUEST,
+                                               POCO_EV_CREATE_CATEGORY,
+                                               POCO_EV_TRANSFER20,
+                                               POCO_EV_DATASET_SCHEMA,
+                                               POCO_EV_TASK_INITIALIZE,
+                                               POCO_EV_TASK_CONTRIBUTE,
+                                               POCO_EV_TASK_CONSENSUS,
+                                               POCO_EV_TASK_REVEAL,
+                                               POCO_EV_TASK_REOPEN,
+                                               POCO_EV_TASK_FINALIZE,
+                                               POCO_EV_TASK_CLAIMED,
+                                               POCO_EV_ACCURATE,
+                                               POCO_EV_FAULTY,
+                                               POCO_EV_LOCK,
+                                               POCO_EV_UNLOCK,
+                                               POCO_EV_REWARD,
+                                               POCO_EV_SEIZE};
     for (size_t i = 0; i < INDEX_TOPICS; i++) t[i] = poco_topic(e[i]);
 }
 
@@ -247,6 +263,118 @@ static uint64_t capped(struct u256 v) {
     return n;
 }
 
+static sr_status row_account(struct market *m, const struct addr *who, uint64_t block,
+                             struct sr_err *err) {
+    if (addr_is_zero(who)) return SR_OK;
+    return db_run(m->db,
+                  "INSERT INTO account (id, block) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+                  DB_ARGS(db_addr(who), db_u64(block)), err);
+}
+
+/* Every event as it is, for the subgraphs and whoever looks at an account's history. */
+struct fact {
+    const char *kind;
+    const struct addr *account, *other, *resource;
+    const struct hash *task, *deal, *hash;
+    bool has_value;
+    struct u256 value;
+    struct slice data;
+};
+static sr_status row_event(struct market *m, const struct eth_log *l, uint64_t time,
+                           const struct fact *f, struct sr_err *err) {
+#define OR_NULL(p, make) ((p) ? make(p) : db_null())
+    SR_TRY(db_run(m->db,
+                  "INSERT INTO event (block, log, kind, tx, time, account, other, task, deal,"
+                  " resource, value, hash, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+                  " $11, $12, $13)",
+                  DB_ARGS(db_u64(l->block), db_u64(l->index), db_str(f->kind), db_hash(&l->tx),
+                          db_u64(time), OR_NULL(f->account, db_addr), OR_NULL(f->other, db_addr),
+                          OR_NULL(f->task, db_hash), OR_NULL(f->deal, db_hash),
+                          OR_NULL(f->resource, db_addr),
+                          f->has_value ? db_u64(capped(f->value)) : db_null(),
+                          OR_NULL(f->hash, db_hash), f->data.n ? db_blob(f->data) : db_null()),
+                  err));
+#undef OR_NULL
+    if (f->account) SR_TRY(row_account(m, f->account, l->block, err));
+    return f->other ? row_account(m, f->other, l->block, err) : SR_OK;
+}
+
+static sr_status row_fact(struct market *m, const struct eth_log *l, const struct poco_log *ev,
+                          uint64_t time, struct sr_err *err) {
+    struct fact f = {0};
+    struct addr entry;
+    const struct abi_val *v = ev->arg;
+    switch (ev->event) {
+    case POCO_EV_TRANSFER20:
+        f = (struct fact){.kind = "Transfer",
+                          .account = &v[0].addr,
+                          .other = &v[1].addr,
+                          .has_value = true,
+                          .value = v[2].num};
+        break;
+    case POCO_EV_LOCK:
+    case POCO_EV_UNLOCK:
+        f = (struct fact){.kind = ev->event == POCO_EV_LOCK ? "Lock" : "Unlock",
+                          .account = &v[0].addr,
+                          .has_value = true,
+                          .value = v[1].num};
+        break;
+    case POCO_EV_REWARD:
+    case POCO_EV_SEIZE:
+        f = (struct fact){.kind = ev->event == POCO_EV_REWARD ? "Reward" : "Seize",
+                          .account = &v[0].addr,
+                          .has_value = true,
+                          .value = v[1].num,
+                          .task = &v[2].hash};
+        break;
+    case POCO_EV_ACCURATE:
+    case POCO_EV_FAULTY:
+        f = (struct fact){.kind = ev->event == POCO_EV_ACCURATE ? "AccurateContribution"
+                                                                : "FaultyContribution",
+                          .account = &v[0].addr,
+                          .task = &v[1].hash};
+        break;
+    case POCO_EV_ORDERS_MATCHED:
+        f = (struct fact){.kind = "OrdersMatched", .deal = &v[0].hash};
+        break;
+    case POCO_EV_SCHEDULER_NOTICE:
+        f = (struct fact){.kind = "SchedulerNotice", .resource = &v[0].addr, .hash = &v[1].hash};
+        break;
+    case POCO_EV_TASK_INITIALIZE:
+        f = (struct fact){.kind = "TaskInitialize", .task = &v[0].hash, .resource = &v[1].addr};
+        break;
+    case POCO_EV_TASK_CONTRIBUTE:
+        f = (struct fact){.kind = "TaskContribute",
+                          .task = &v[0].hash,
+                          .account = &v[1].addr,
+                          .hash = &v[2].hash};
+        break;
+    case POCO_EV_TASK_CONSENSUS:
+        f = (struct fact){.kind = "TaskConsensus", .task = &v[0].hash, .hash = &v[1].hash};
+        break;
+    case POCO_EV_TASK_REVEAL:
+        f = (struct fact){
+            .kind = "TaskReveal", .task = &v[0].hash, .account = &v[1].addr, .hash = &v[2].hash};
+        break;
+    case POCO_EV_TASK_REOPEN: f = (struct fact){.kind = "TaskReopen", .task = &v[0].hash}; break;
+    case POCO_EV_TASK_FINALIZE:
+        f = (struct fact){.kind = "TaskFinalize", .task = &v[0].hash, .data = v[1].bytes};
+        break;
+    case POCO_EV_TASK_CLAIMED: f = (struct fact){.kind = "TaskClaimed", .task = &v[0].hash}; break;
+    case POCO_EV_TRANSFER721: {
+        static const char *const kinds[] = {"AppTransfer", "DatasetTransfer", "WorkerpoolTransfer"};
+        poco_kind k = POCO_APP;
+        entry = entry_of(l);
+        (void)registry_kind(m, l, &k);
+        f = (struct fact){
+            .kind = kinds[k], .account = &v[0].addr, .other = &v[1].addr, .resource = &entry};
+        break;
+    }
+    default: return SR_OK;
+    }
+    return row_event(m, l, time, &f, err);
+}
+
 static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth_log *l,
                           const struct poco_log *ev, const struct eth_step *s, struct sr_err *err) {
     struct market *m = a->m;
@@ -272,8 +400,10 @@ static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth
         m->db,
         "INSERT INTO deal (id, block, log, time, tx, app, dataset, workerpool, app_owner,"
         " dataset_owner, workerpool_owner, requester, beneficiary, app_hash, dataset_hash,"
-        " workerpool_hash, request_hash, category, volume, price, json) VALUES ($1, $2, $3, $4,"
-        " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)"
+        " workerpool_hash, request_hash, category, volume, price, json, app_price, dataset_price,"
+        " trust, tag, callback, params, start, bot_first, worker_stake, scheduler_ratio, sponsor)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
+        " $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)"
         " ON CONFLICT (id) DO NOTHING",
         DB_ARGS(db_hash(&ev->arg[0].hash), db_u64(l->block), db_u64(l->index), db_u64(time),
                 db_hash(&l->tx), db_addr(&d[0].list.v[0].addr), db_addr(&d[1].list.v[0].addr),
@@ -282,8 +412,16 @@ static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth
                 db_addr(&d[7].addr), db_hash(&ev->arg[1].hash), db_hash(&ev->arg[2].hash),
                 db_hash(&ev->arg[3].hash), db_hash(&ev->arg[4].hash), db_u64(capped(d[4].num)),
                 db_u64(capped(ev->arg[5].num)), db_u64(capped(d[2].list.v[2].num)),
-                db_text(buf_slice(&json))),
+                db_text(buf_slice(&json)), db_u64(capped(d[0].list.v[2].num)),
+                db_u64(capped(d[1].list.v[2].num)), db_u64(capped(d[3].num)), db_hash(&d[5].hash),
+                db_addr(&d[8].addr), db_text(d[9].bytes), db_u64(capped(d[10].num)),
+                db_u64(capped(d[11].num)), db_u64(capped(d[13].num)), db_u64(capped(d[14].num)),
+                db_addr(&d[15].addr)),
         err));
+    static const unsigned people[] = {6, 7, 8, 15};
+    for (size_t i = 0; i < SR_ARRAY_LEN(people); i++)
+        SR_TRY(row_account(m, &d[people[i]].addr, l->block, err));
+    for (unsigned i = 0; i < 3; i++) SR_TRY(row_account(m, &d[i].list.v[1].addr, l->block, err));
     /* the request first: it is used, and must not be taken for one that has nothing left to match
      */
     static const unsigned turn[4] = {3, 0, 1, 2};
@@ -327,15 +465,21 @@ static sr_status row_created(struct ask *a, const struct eth_log *l, const struc
     }
     SR_TRY(db_run(
         m->db,
-        "INSERT INTO resource (address, kind, owner, name, type, multiaddr, checksum,"
-        " block, log, time, tx) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-        " ON CONFLICT (address) DO NOTHING",
+        "INSERT INTO resource (address, kind, owner, name, type, multiaddr, checksum, block, log,"
+        " time, tx, raw, mrenclave, stake_ratio, reward_ratio) VALUES ($1, $2, $3, $4, $5, $6, $7,"
+        " $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (address) DO NOTHING",
         DB_ARGS(db_addr(&entry), db_u64(k), db_addr(&ev->arg[1].addr), db_text(v[1].bytes),
                 db_text(k == POCO_APP ? v[2].bytes : slice_str("")), db_text(buf_slice(&multi)),
                 db_hash(k == POCO_APP       ? &v[4].hash
                         : k == POCO_DATASET ? &v[3].hash
                                             : &none),
-                db_u64(l->block), db_u64(l->index), db_u64(time_of(l, s)), db_hash(&l->tx)),
+                db_u64(l->block), db_u64(l->index), db_u64(time_of(l, s)), db_hash(&l->tx),
+                db_blob(k == POCO_APP       ? v[3].bytes
+                        : k == POCO_DATASET ? v[2].bytes
+                                            : slice_str("")),
+                db_blob(k == POCO_APP ? v[5].bytes : slice_str("")),
+                db_u64(k == POCO_WORKERPOOL ? capped(v[2].num) : 0),
+                db_u64(k == POCO_WORKERPOOL ? capped(v[3].num) : 0)),
         err));
     market_changed(m);
     return SR_OK;
@@ -373,14 +517,19 @@ static sr_status row_task(struct ask *a, const struct eth_log *l, const struct p
     const struct hash none = {{0}};
     u256_to_dec(idx, t[2].num);
     bool done = st == POCO_TASK_COMPLETED;
-    SR_TRY(db_run(m->db,
-                  "INSERT INTO task_event (task, block, log, time, deal, idx, status, results,"
-                  " digest, tx) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                  DB_ARGS(db_hash(&ev->arg[0].hash), db_u64(l->block), db_u64(l->index),
-                          db_u64(time_of(l, s)), db_hash(&t[1].hash), db_str(idx), db_u64(st),
-                          db_blob(done ? ev->arg[1].bytes : slice_str("")),
-                          db_hash(done ? &t[11].hash : &none), db_hash(&l->tx)),
-                  err));
+    SR_TRY(
+        db_run(m->db,
+               "INSERT INTO task_event (task, block, log, time, deal, idx, status, results,"
+               " digest, tx, contribution_deadline, reveal_deadline, final_deadline, consensus,"
+               " callback) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+               " $15)",
+               DB_ARGS(db_hash(&ev->arg[0].hash), db_u64(l->block), db_u64(l->index),
+                       db_u64(time_of(l, s)), db_hash(&t[1].hash), db_str(idx), db_u64(st),
+                       db_blob(done ? ev->arg[1].bytes : slice_str("")),
+                       db_hash(done ? &t[11].hash : &none), db_hash(&l->tx),
+                       db_u64(capped(t[4].num)), db_u64(capped(t[5].num)), db_u64(capped(t[6].num)),
+                       db_hash(&t[7].hash), db_blob(done ? t[14].bytes : slice_str(""))),
+               err));
     market_changed(m);
     return SR_OK;
 }
@@ -404,6 +553,7 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
     struct poco_log ev;
     struct order_row r;
     if (!w->read || !read_log(m, l, &ev)) return SR_OK;
+    SR_TRY(row_fact(m, l, &ev, time_of(l, s), err));
     switch (ev.event) {
     case POCO_EV_ORDERS_MATCHED: return row_deal(a, w, l, &ev, s, err);
     case POCO_EV_CLOSED_APP:
@@ -426,6 +576,7 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
         return SR_OK;
     case POCO_EV_DATASET_SCHEMA:
         market_changed(m);
+        SR_TRY(index_schema(m, &ev.arg[0].addr, ev.arg[1].bytes, l->block, err));
         return db_run(m->db, "UPDATE resource SET schema = $2 WHERE address = $1",
                       DB_ARGS(db_addr(&ev.arg[0].addr), db_text(ev.arg[1].bytes)), err);
     default: return is_task_event(ev.event) ? row_task(a, l, &ev, s, err) : SR_OK;
@@ -537,9 +688,10 @@ static sr_status owners_back(struct market *m, uint64_t keep, struct sr_err *err
 
 sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
     static const char *const gone[] = {
-        "DELETE FROM deal WHERE block > $1", "DELETE FROM task_event WHERE block > $1",
+        "DELETE FROM deal WHERE block > $1",     "DELETE FROM task_event WHERE block > $1",
         "DELETE FROM category WHERE block > $1", "DELETE FROM mark WHERE number > $1",
-        "DELETE FROM resource WHERE block > $1"};
+        "DELETE FROM resource WHERE block > $1", "DELETE FROM event WHERE block > $1",
+        "DELETE FROM account WHERE block > $1",  "DELETE FROM schema_entry WHERE block > $1"};
     struct market *m = arg;
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));

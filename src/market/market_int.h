@@ -204,8 +204,13 @@ SR_CHECK sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err);
 /* What the follower needs at a start. marks: FOLLOW_KEEP of them. */
 SR_CHECK sr_status index_marks(struct market *m, struct eth_mark *marks, size_t *ret_n,
                                struct sr_err *err);
-#define INDEX_TOPICS 13
+#define INDEX_TOPICS 22
 void index_topics(struct hash t[INDEX_TOPICS]);
+
+/* schema_entry.c: the "path:type" entries of a data set's schema text; a text that is no such tree
+ * has none. */
+SR_CHECK sr_status index_schema(struct market *m, const struct addr *data, struct slice text,
+                                uint64_t block, struct sr_err *err);
 
 /* ---- market_main.c, also for tests */
 extern const struct http_route market_routes[];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "market/gql.h"
 #include "market/market_int.h"
 #include <stdlib.h>
 
@@ -38,6 +39,8 @@ const struct http_route market_routes[] = {
     {"GET", "/v1/tasks/{task}", v1_task, 0},
     {"GET", "/v1/head", v1_head, 0},
     {"GET", "/v1/events", v1_events, 0},
+    {"POST", "/subgraphs/poco", route_graphql, GQL_TEXT_MAX * 2},
+    {"POST", "/subgraphs/dataprotector", route_graphql, GQL_TEXT_MAX * 2},
     {"GET", "/{chainId}/workerpools/{address}", route_compass, 0},
 };
 const size_t market_routes_n = SR_ARRAY_LEN(market_routes);

@@ -175,9 +175,10 @@ struct hash poco_enclave_hash(const struct addr *worker, const struct hash *task
 /*
  * poco_match_check - what matchOrders will say about these four, before any money moves
  *
- * dataset may be NULL. Checks codes 0x00..0x1b except those that need the chain (categories, owners,
- * signatures, consumed volumes; a restriction to a group counts as refused). SR_E_REFUSED with the
- * reason and what to do. poco_try_match asks the chain itself.  SPEC: poco.md#8-matchorders--sponsormatchorders
+ * dataset may be NULL. Checks codes 0x00..0x1b except those that need the chain (categories,
+ * owners, signatures, consumed volumes; a restriction to a group counts as refused). SR_E_REFUSED
+ * with the reason and what to do. poco_try_match asks the chain itself.  SPEC:
+ * poco.md#8-matchorders--sponsormatchorders
  */
 SR_CHECK sr_status poco_match_check(const struct poco_order *app, const struct poco_order *dataset,
                                     const struct poco_order *workerpool,
