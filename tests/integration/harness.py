@@ -239,8 +239,13 @@ class Network:
         """Runs a command; code None: any."""
         line = self.command(args, who, keystore, as_json)
         began = time.monotonic()
-        done = subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False, input=stdin,
-                              env={**self.env, **(env or {})}, stdin=None if stdin else subprocess.DEVNULL)
+        given = {"input": stdin} if stdin else {"stdin": subprocess.DEVNULL}
+        try:
+            done = subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False,
+                                  env={**self.env, **(env or {})}, **given)
+        except subprocess.TimeoutExpired as e:
+            raise AssertionError(f"still running after {timeout} s: {' '.join(line)}\n{e.stdout} {e.stderr}\n"
+                                 f"{self.tails(20)}") from None
         a = Answer(line, done.returncode, done.stdout, done.stderr, time.monotonic() - began)
         if code is not None and a.code != code:
             raise AssertionError(f"{a}\n{self.tails()}")
