@@ -38,7 +38,10 @@ struct upload {
 static void name_of(char dst[NAME_MAX_BYTES], const char *folder, const struct hash *digest) {
     char hex[2 * sizeof digest->b + 1];
     hex_encode(hex, digest->b, sizeof digest->b);
-    (void)snprintf(dst, NAME_MAX_BYTES, "%s/%.2s/%s", folder, hex, hex);
+    if (strcmp(folder, "dirs") == 0) /* few */
+        (void)snprintf(dst, NAME_MAX_BYTES, "dirs/%s", hex);
+    else
+        (void)snprintf(dst, NAME_MAX_BYTES, "%s/%.2s/%s", folder, hex, hex);
 }
 
 /* ---- opening
@@ -89,16 +92,18 @@ static sr_status open_folders(struct blobs *b, struct sr_err *err) {
         if (mkdirat(b->dir_fd, names[i], 0700) != 0 && errno != EEXIST)
             return sr_fail(err, SR_E_SYS, "make the store's '%s'", names[i]);
     SR_TRY(empty_tmp(b, err));
-    for (unsigned i = 0; i < 512; i++) { /* all at once, so that no upload pays for it */
+    bool fresh = false;
+    for (unsigned i = 0; i < 256; i++) { /* all at once, so that no upload pays for it */
         char shard[16];
-        bool dir = i >= 256;
-        (void)snprintf(shard, sizeof shard, "%s/%02x", dir ? "dirs" : "blobs", i & 0xff);
-        if (mkdirat(b->dir_fd, shard, 0700) == 0) continue;
+        (void)snprintf(shard, sizeof shard, "blobs/%02x", i);
+        if (mkdirat(b->dir_fd, shard, 0700) == 0) {
+            fresh = true;
+            continue;
+        }
         if (errno != EEXIST) return sr_fail(err, SR_E_SYS, "make the store's '%s'", shard);
-        if (!dir) SR_TRY(count_shard(b, shard, err));
+        SR_TRY(count_shard(b, shard, err));
     }
-    SR_TRY(sync_folder(b->dir_fd, "blobs", err));
-    return sync_folder(b->dir_fd, "dirs", err);
+    return fresh ? sync_folder(b->dir_fd, "blobs", err) : SR_OK;
 }
 
 sr_status blobs_open(const char *dir, uint64_t quota, struct blobs **ret, struct sr_err *err) {

@@ -3,7 +3,7 @@
  * blobs.h - files of the store, each in one piece under the hash of its tree
  *
  *   DIR/blobs/ab/abcd…   content of a file; its name is the digest of its CID, in hex
- *   DIR/dirs/ab/abcd…    a folder's block
+ *   DIR/dirs/abcd…       a folder's block
  *   DIR/tmp/             uploads in progress; emptied at the start
  *
  * A file appears under its name only when all of it is on disk (write, fsync, rename, fsync of the
