@@ -7,6 +7,7 @@
 //   --rows   each transaction on a line of its own first
 //   --check  exit code 1 when a goal is missed or any row costs more than the official one
 import { ethers } from "ethers";
+import { artifactFolder } from "./lib.mjs";
 import { World, enclaveMessage, resultHash, resultSeal, taskId, vectors } from "./test/world.mjs";
 
 const GOALS = {
@@ -30,7 +31,7 @@ function row(name, receipt) {
   rows.push({ name, ours: Number(receipt.gasUsed), official: found.official, size, tx: receipt.hash });
 }
 
-const w = await World.start();
+const w = await World.start({ folder: artifactFolder() });
 try {
   await w.deploy();
   const { address, hub, rlc } = w;

@@ -75,10 +75,17 @@ export function accountKeys(count) {
   return Array.from({ length: count }, (_, i) => node.deriveChild(i).privateKey);
 }
 
-/* Where forge put its artifacts: the build folder given, else the one meson or a plain forge build uses. */
+/* Where forge put its artifacts: the folder given, else that of the build. */
 export function artifactFolder(given) {
   const folder = given ?? process.env.STRONGROOM_CONTRACTS_OUT ?? join(root, "build/contracts/out");
-  if (!existsSync(folder)) throw new Error(`no contract artifacts in ${folder}: run forge build first`);
+  if (!existsSync(folder)) throw new Error(`no contract artifacts in ${folder}: run make build first`);
+  return folder;
+}
+
+/* Those of `forge test`, which have the tests' own contracts too. */
+export function testArtifacts() {
+  const folder = process.env.STRONGROOM_CONTRACTS_OUT ?? join(root, "build/contracts-test/out");
+  if (!existsSync(folder)) throw new Error(`no contract artifacts in ${folder}: run forge test --root contracts first`);
   return folder;
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ethers } from "ethers";
-import { artifact, artifactFolder, hubAbi, root, startAnvil } from "../lib.mjs";
+import { artifact, testArtifacts, hubAbi, root, startAnvil } from "../lib.mjs";
 
 let folder;
 let anvil;
@@ -16,7 +16,7 @@ let chain;
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "strongroom-chain-"));
   for (const out of ["a", "b"]) {
-    const run = spawnSync(process.execPath, [join(root, "contracts/deploy.mjs"), join(folder, out), artifactFolder()], { encoding: "utf8" });
+    const run = spawnSync(process.execPath, [join(root, "contracts/deploy.mjs"), join(folder, out), testArtifacts()], { encoding: "utf8" });
     assert.equal(run.status, 0, run.stderr);
   }
   chain = JSON.parse(readFileSync(join(folder, "a/chain.json"), "utf8"));
@@ -36,7 +36,7 @@ test("two deployments give the same bytes", () => {
 });
 
 test("hub, registries, accounts and workerpool are as promised", async () => {
-  const out = artifactFolder();
+  const out = testArtifacts();
   const hub = new ethers.Contract(chain.contracts.hub, hubAbi(out), provider);
   const rlc = new ethers.Contract(chain.contracts.rlc, artifact(out, "RLC", "RLC").abi, provider);
   assert.equal(chain.chainId, 421614);

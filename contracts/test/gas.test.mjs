@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root } from "../lib.mjs";
+import { root, testArtifacts } from "../lib.mjs";
 
 test("every call is within its gas goal and below the official contracts", () => {
-  const run = spawnSync(process.execPath, [join(root, "contracts/gas.mjs"), "--check"], { encoding: "utf8" });
+  const env = { ...process.env, STRONGROOM_CONTRACTS_OUT: testArtifacts() };
+  const run = spawnSync(process.execPath, [join(root, "contracts/gas.mjs"), "--check"], { encoding: "utf8", env });
   assert.equal(run.status, 0, `${run.stdout}${run.stderr}`);
 });

@@ -4,7 +4,7 @@
 import { ethers } from "ethers";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { accountKeys, artifact, artifactFolder, deployAll, hubAbi, root, startAnvil } from "../lib.mjs";
+import { accountKeys, artifact, deployAll, hubAbi, root, startAnvil, testArtifacts } from "../lib.mjs";
 
 export const ROLES = [
   "admin", "requester", "sponsor", "beneficiary", "appOwner", "datasetOwner", "scheduler", "enclave", "broker",
@@ -45,12 +45,12 @@ export const SIGNER = { app: "appOwner", dataset: "datasetOwner", workerpool: "s
 
 const ABIS = {};
 export class World {
-  static async start({ chainId = 31337, timestamp = 1800000000, args = [] } = {}) {
+  static async start({ chainId = 31337, timestamp = 1800000000, folder = testArtifacts() } = {}) {
     const w = new World();
-    w.folder = artifactFolder();
+    w.folder = folder;
     w.anvil = await startAnvil([
       "--chain-id", String(chainId), "--timestamp", String(timestamp), "--accounts", "15", "--hardfork", "prague",
-      "--gas-limit", "100000000", ...args,
+      "--gas-limit", "100000000",
     ]);
     w.provider = new ethers.JsonRpcProvider(w.anvil.url, chainId, {
       staticNetwork: true, batchMaxCount: 1, cacheTimeout: -1, pollingInterval: 2,
