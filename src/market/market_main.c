@@ -200,7 +200,7 @@ static sr_status start(void *arg, struct sr_err *err) {
 }
 
 int market_main(int argc, char **argv) {
-    struct role r = {0};
+    static struct role r; /* one a process, and as long as it lives */
     struct sr_err e = {0};
     const char *rpc = NULL, *ws = NULL, *chain = NULL, *hub = NULL, *apps = NULL, *datasets = NULL,
                *pools = NULL, *protector = NULL, *scheduler = NULL, *pool = NULL, *first = NULL,

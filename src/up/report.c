@@ -12,11 +12,11 @@ static const struct child *find(const struct network *n, const char *name) {
 
 /* Only what is built: a client that asks for the rest is told so at once. */
 static void service(const struct network *n, struct jw *w, const char *key, const char *role,
-                    enum up_port port) {
+                    enum up_port port, const char *path) {
     const struct child *c = find(n, role);
     if (!c || c->state == CHILD_ABSENT) return;
-    char text[64];
-    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u", n->sockets.port[port]);
+    char text[96];
+    (void)snprintf(text, sizeof text, "http://127.0.0.1:%u%s", n->sockets.port[port], path);
     jw_kcstr(w, key, text);
 }
 
@@ -46,12 +46,14 @@ sr_status write_network_json(const struct network *n, struct sr_err *err) {
     raw(&w, doc, "contracts");
     jw_key(&w, "services");
     jw_obj(&w);
-    service(n, &w, "market", "market", PORT_MARKET);
-    service(n, &w, "sms", "sms", PORT_SMS);
-    service(n, &w, "ipfsNode", "store", PORT_STORE);
-    service(n, &w, "ipfsGateway", "store", PORT_STORE);
-    service(n, &w, "compass", "market", PORT_MARKET);
-    service(n, &w, "scheduler", "scheduler", PORT_SCHEDULER);
+    service(n, &w, "market", "market", PORT_MARKET, "");
+    service(n, &w, "sms", "sms", PORT_SMS, "");
+    service(n, &w, "ipfsNode", "store", PORT_STORE, "");
+    service(n, &w, "ipfsGateway", "store", PORT_STORE, "");
+    service(n, &w, "compass", "market", PORT_MARKET, "");
+    service(n, &w, "pocoSubgraph", "market", PORT_MARKET, "/subgraphs/poco");
+    service(n, &w, "dataProtectorSubgraph", "market", PORT_MARKET, "/subgraphs/dataprotector");
+    service(n, &w, "scheduler", "scheduler", PORT_SCHEDULER, "");
     jw_end_obj(&w);
     jw_kaddr(&w, "smsIdentity", &n->home.sms_identity); /* clients check the vault's key by it */
     raw(&w, doc, "workerpool");
