@@ -32,7 +32,7 @@ class Up(unittest.TestCase):
             self.assertEqual(names[:6], ["alice", "bob", "carol", "dave", "operator", "worker"])
             self.assertEqual(len(names), 10)
             for service in n.net["services"].values():
-                self.assertRegex(service, r"^http://127\.0\.0\.1:\d+$")
+                self.assertRegex(service, r"^http://127\.0\.0\.1:\d+(/subgraphs/\w+)?$")
             a = n.cli("account", "show", "alice")
             self.assertGreater(int(a["gas"]), 0)
             self.assertGreater(int(a["wallet"]), 0)
