@@ -85,7 +85,7 @@ struct job {
 };
 
 struct worker {
-    const char *dir, *scheduler, *store, *sms, *name;
+    const char *dir, *scheduler, *store, *sms, *name, *ws_url; /* ws_url NULL: the node is polled */
     struct addr hub, me, sms_identity;
     uint64_t chain_id, slots, memory_bytes, disk_bytes, processes;
     struct vault_client *vault;
@@ -114,6 +114,9 @@ SR_CHECK sr_status link_send(struct worker *w, struct slice text, struct sr_err 
 void link_stage(struct job *j, const char *stage);
 /* Waits until the job's last message has gone out. */
 SR_CHECK sr_status link_send_last(struct job *j, struct sr_err *err);
+
+/* ---- chain.c: what the chain takes back ---- */
+void chain_fiber(void *arg); /* struct worker * */
 
 /* ---- message.c: texts of docs/wire.md ---- */
 SR_CHECK sr_status msg_assign_read(const struct json_val *v, struct job *j, struct sr_err *err);

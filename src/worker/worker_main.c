@@ -22,7 +22,7 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
                             struct worker *w, struct sr_err *err) {
     const struct role_flag table[] = {
         {"--rpc", &f->rpc, true, "URL of a chain node"},
-        {"--ws", &f->ws, false, "its websocket (not used by the worker)"},
+        {"--ws", &f->ws, false, "its websocket"},
         {"--chain-id", &f->chain_id, true, "number of the chain"},
         {"--hub", &f->hub, true, "address of the PoCo hub"},
         {"--vault", &f->vault, true, "socket of this worker's vault"},
@@ -64,6 +64,7 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
     w->scheduler = f->scheduler;
     w->store = f->store;
     w->sms = f->sms;
+    w->ws_url = f->ws;
     w->name = f->name ? f->name : "worker";
     return SR_OK;
 }
@@ -127,6 +128,7 @@ static sr_status begin(struct worker *w, struct sr_err *err) {
     struct sr_err e = {0};
     if (eth_sender_resume(w->sender, &e) != SR_OK) log_err(LOG_WARN, "sender_resume", &e);
     SR_TRY(jobs_resume(w, err));
+    SR_TRY(fiber_start(chain_fiber, w, err));
     return fiber_start(link_fiber, w, err);
 }
 
