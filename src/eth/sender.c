@@ -395,6 +395,45 @@ static sr_status reverted(struct eth_sender *s, const struct row *r, uint64_t bl
                    hash_text(&r->hash).s);
 }
 
+static sr_status replace(struct eth_sender *s, struct row *r, struct sr_err *err) {
+    SR_TRY(bump(s, r, err));
+    SR_TRY(sign(s, r, err));
+    r->sent_ms = clock_unix_ms();
+    SR_TRY(save(s, r, false, NULL, err));
+    SR_TRY(send_again(s, r, err));
+    log_info("tx_replaced", "tx=%s nonce=%llu", hash_text(&r->hash).s,
+             (unsigned long long)r->nonce);
+    return SR_OK;
+}
+
+/* Our transactions between the chain's nonce and this one: while the node has lost one of them
+ * (nobody may be waiting for it), no later one is mined, whatever it offers. */
+static sr_status send_earlier(struct eth_sender *s, uint64_t from, uint64_t below,
+                              struct sr_err *err) {
+    uint64_t seqs[64];
+    size_t n = 0;
+    struct db_rows *q = NULL;
+    SR_TRY(db_select(s->db,
+                     "SELECT seq FROM tx WHERE state = 0 AND nonce >= $1 AND nonce < $2"
+                     " ORDER BY nonce LIMIT 64",
+                     DB_ARGS(db_u64(from), db_u64(below)), &q, err));
+    while (n < SR_ARRAY_LEN(seqs) && db_next(q)) seqs[n++] = db_col_u64(q, 0);
+    SR_TRY(db_end(q, err));
+    for (size_t i = 0; i < n; i++) {
+        cleanup_row struct row r;
+        row_init(&r);
+        SR_TRY(load_seq(s, seqs[i], &r, err));
+        bool stuck = r.nonce == from && clock_unix_ms() - r.sent_ms > s->stuck_ms;
+        sr_status st = stuck ? replace(s, &r, err) : send_again(s, &r, err);
+        if (st == SR_E_RANGE || st == SR_E_REFUSED) { /* its own waiter sees to that */
+            if (err) *err = (struct sr_err){0};
+            continue;
+        }
+        SR_TRY(st);
+    }
+    return SR_OK;
+}
+
 /* No receipt for long: a higher fee, or a fresh nonce when another transaction took this one. */
 static sr_status push(struct eth_sender *s, struct row *r, struct sr_err *err) {
     uint64_t mined;
@@ -413,15 +452,11 @@ static sr_status push(struct eth_sender *s, struct row *r, struct sr_err *err) {
                 if (st == SR_OK) st = offer(s, r, err);
                 if (st == SR_OK) st = send_fresh(s, r, false, "again", err);
             }
-        } else if (clock_unix_ms() - r->sent_ms > s->stuck_ms) {
-            st = bump(s, r, err);
-            if (st == SR_OK) st = sign(s, r, err);
-            r->sent_ms = clock_unix_ms();
-            if (st == SR_OK) st = save(s, r, false, NULL, err);
+        } else if (mined < r->nonce) {
+            st = send_earlier(s, mined, r->nonce, err);
             if (st == SR_OK) st = send_again(s, r, err);
-            if (st == SR_OK)
-                log_info("tx_replaced", "tx=%s nonce=%llu", hash_text(&r->hash).s,
-                         (unsigned long long)r->nonce);
+        } else if (clock_unix_ms() - r->sent_ms > s->stuck_ms) {
+            st = replace(s, r, err);
         } else {
             st = send_again(s, r, err);
         }

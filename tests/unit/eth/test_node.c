@@ -294,6 +294,32 @@ FIBER_TEST(a_stuck_transaction_is_replaced_with_more_fee) {
     eth_sender_free(s);
 }
 
+FIBER_TEST(one_that_the_node_lost_does_not_hold_back_the_next) {
+    struct sr_err e = {0};
+    anvil_do(rpc, "evm_setAutomine", "[false]");
+    struct eth_sender *s = sender_of(2, NULL, 300);
+    struct hash lost, next;
+    const struct eth_want first = {
+        .intent = "lost", .to = {{14}}, .value = u256_of(1), .gas_limit = 21000};
+    const struct eth_want second = {
+        .intent = "next", .to = {{15}}, .value = u256_of(1), .gas_limit = 21000};
+    assert_ok(eth_sender_submit(s, &first, &lost, &e));
+    cleanup_buf struct buf p;
+    buf_init(&p, 128);
+    buf_printf(&p, "[\"%s\"]", hash_text(&lost).s);
+    anvil_do(rpc, "anvil_dropTransaction", buf_cstr(&p)); /* nobody waits for it */
+    assert_ok(eth_sender_submit(s, &second, &next, &e));
+    anvil_do(rpc, "evm_setAutomine", "[true]");
+    anvil_do(rpc, "evm_mine", "[]");
+    struct eth_receipt rc = {0};
+    assert_ok(eth_sender_wait(s, &next, 5000, &rc, &e));
+    assert_true(rc.ok);
+    eth_receipt_done(&rc);
+    assert_ok(eth_sender_wait(s, &lost, 5000, &rc, &e));
+    eth_receipt_done(&rc);
+    eth_sender_free(s);
+}
+
 FIBER_TEST(what_the_chain_took_back_is_sent_again) {
     struct sr_err e = {0};
     struct eth_sender *s = sender_of(2, NULL, 0);
@@ -542,6 +568,7 @@ int main(void) {
         cmocka_unit_test(two_senders_of_one_wallet_get_on),
         cmocka_unit_test(an_intent_is_carried_out_once_even_across_a_restart),
         cmocka_unit_test(a_stuck_transaction_is_replaced_with_more_fee),
+        cmocka_unit_test(one_that_the_node_lost_does_not_hold_back_the_next),
         cmocka_unit_test(what_the_chain_took_back_is_sent_again),
         cmocka_unit_test(refusals_say_why),
         cmocka_unit_test(a_follower_told_by_websocket_sees_reorgs),
