@@ -29,10 +29,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     case 'a':
         st = args_split(s, &w, NULL);
         words_done(&w);
-        return st == SR_OK ? 0 : 0;
+        break;
     default:
         if (task_parse(s, &t, NULL) != SR_OK) break;
-        if (app_environment(&t, NULL, &w, NULL) != SR_OK) break;
+        st = app_environment(&t, NULL, &w, NULL);
+        (void)st;
         words_done(&w);
         task_done(&t);
     }
