@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vec.h"
 #include "poco/calls.h"
+#include "vec.h"
 
 static void expect_hex(const struct buf *b, const struct json_val *v, const char *key) {
     struct buf want;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vec.h"
 #include "poco/match_int.h"
 #include "poco/order.h"
+#include "vec.h"
 
 static poco_kind kind_of(struct slice type) {
     return slice_is(type, "AppOrder")          ? POCO_APP

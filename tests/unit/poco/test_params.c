@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vec.h"
 #include "poco/params.h"
+#include "vec.h"
 
 static void what_the_npm_client_signs_reads_and_writes_alike(void **state) {
     (void)state;
