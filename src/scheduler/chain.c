@@ -74,7 +74,22 @@ static char *multiaddr_dup(struct slice bytes) {
     return slice_dup(buf_slice(&b));
 }
 
+/* What a former deal said of the same app or data set; their entries never change. */
+static sr_status known_entry(struct sched *s, const char *sql, const struct addr *a,
+                             char **ret_multiaddr, struct hash *ret_checksum, struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    SR_TRY(db_select(s->db, sql, DB_ARGS(db_addr(a)), &r, err));
+    if (db_next(r)) {
+        *ret_multiaddr = slice_dup(db_col_bytes(r, 0));
+        *ret_checksum = db_col_hash(r, 1);
+    }
+    return db_end(sr_take_ptr(r), err);
+}
+
 static sr_status read_app(struct sched *s, struct deal_row *d, struct sr_err *err) {
+    SR_TRY(known_entry(s, "SELECT app_multiaddr, app_checksum FROM deal WHERE app = $1 LIMIT 1",
+                       &d->app, &d->app_multiaddr, &d->app_checksum, err));
+    if (d->app_multiaddr) return SR_OK;
     struct poco_app a = {0};
     SR_TRY(poco_view_app(&s->poco, &d->app, (struct eth_at){0}, &a, err));
     d->app_checksum = a.checksum;
@@ -85,6 +100,11 @@ static sr_status read_app(struct sched *s, struct deal_row *d, struct sr_err *er
 }
 
 static sr_status read_dataset(struct sched *s, struct deal_row *d, struct sr_err *err) {
+    SR_TRY(known_entry(s,
+                       "SELECT dataset_multiaddr, dataset_checksum FROM deal WHERE dataset = $1"
+                       " LIMIT 1",
+                       &d->dataset, &d->dataset_multiaddr, &d->dataset_checksum, err));
+    if (d->dataset_multiaddr) return SR_OK;
     struct poco_dataset a = {0};
     SR_TRY(poco_view_dataset(&s->poco, &d->dataset, (struct eth_at){0}, &a, err));
     d->dataset_checksum = a.checksum;
@@ -93,6 +113,21 @@ static sr_status read_dataset(struct sched *s, struct deal_row *d, struct sr_err
     return d->dataset_multiaddr
                ? SR_OK
                : sr_fail(err, SR_E_MALFORMED, "the data set's address of its file");
+}
+
+/* A category's time; categories are only ever added. */
+static sr_status read_category(struct sched *s, uint64_t id, uint64_t *ret_seconds,
+                               struct sr_err *err) {
+    struct poco_category c = {0};
+    if (id < SCHED_CATEGORIES && s->category_seconds[id]) {
+        *ret_seconds = s->category_seconds[id];
+        return SR_OK;
+    }
+    SR_TRY(poco_view_category(&s->poco, id, (struct eth_at){0}, &c, err));
+    *ret_seconds = c.time_ref;
+    if (id < SCHED_CATEGORIES) s->category_seconds[id] = c.time_ref;
+    poco_category_done(&c);
+    return SR_OK;
 }
 
 static sr_status read_deal(struct sched *s, const struct hash *id, struct deal_row *ret,
@@ -105,10 +140,7 @@ static sr_status read_deal(struct sched *s, const struct hash *id, struct deal_r
         !u256_to_u64(d.bot_first, &row.bot_first) || !u256_to_u64(d.bot_size, &row.bot_size) ||
         row.bot_first > INT64_MAX - SCHED_DEAL_TASKS_MAX)
         return sr_fail(err, SR_E_RANGE, "a deal's number is beyond 64 bits");
-    struct poco_category c = {0};
-    SR_TRY(poco_view_category(&s->poco, category, (struct eth_at){0}, &c, err));
-    row.seconds = c.time_ref;
-    poco_category_done(&c);
+    SR_TRY(read_category(s, category, &row.seconds, err));
     row.requester = d.requester;
     row.app = d.app.pointer;
     row.dataset = d.dataset.pointer;

@@ -33,6 +33,7 @@
 #define SCHED_STRANGERS_MAX  64 /* connections that have not logged in */
 #define SCHED_WORKERS_MAX    1024
 #define SCHED_BUCKETS        64
+#define SCHED_CATEGORIES     32   /* remembered */
 #define SCHED_RUNNING_MAX    1024 /* tasks a worker may name at login */
 
 struct sched;
@@ -96,6 +97,7 @@ struct sched {
     bool open;         /* chain and vault have answered */
     bool caught_up;    /* the follower is at the chain's head */
     uint64_t chain_time, chain_block, purged_at;
+    uint64_t category_seconds[SCHED_CATEGORIES]; /* 0: not read yet */
     bool have_skew;
     int64_t skew_s; /* the chain's clock less ours, when a block was last seen being born */
 
