@@ -242,6 +242,11 @@ SR_CHECK sr_status dispatch_attempt_lost(struct sched *s, const struct hash *id,
 
 /* ---- workers.c ---- */
 SR_CHECK sr_status workers_connect(struct http_req *rq, void *sched, struct sr_err *err);
+/* One message of a worker that has logged in; a failure ends its connection. */
+SR_CHECK sr_status workers_message(struct pool_worker *w, struct slice text, struct sr_err *err);
+/* The login message: fills the worker. *ret_doc is owned (also after a failure). */
+SR_CHECK sr_status workers_login(struct sched *s, struct slice text, const struct hash *nonce,
+                                 struct pool_worker *w, struct json **ret_doc, struct sr_err *err);
 struct pool_worker *workers_find(struct sched *s, const struct addr *a);
 void worker_ref(struct pool_worker *w);
 void worker_unref(struct pool_worker *w);

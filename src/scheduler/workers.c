@@ -411,19 +411,28 @@ static sr_status login(struct sched *s, struct ws *ws, struct buf *b, struct poo
     struct hash nonce;
     SR_TRY(send_challenge(s, ws, &nonce, err));
     SR_TRY(ws_recv(ws, SCHED_LOGIN_MS, b, err));
-    SR_TRY(json_parse(buf_slice(b), ret_doc, err));
-    SR_TRY(read_login(s, json_root(*ret_doc), &nonce, w, err));
+    SR_TRY(workers_login(s, buf_slice(b), &nonce, w, ret_doc, err));
     if (s->n_workers >= SCHED_WORKERS_MAX)
         return sr_fail(err, SR_E_UNAVAILABLE, "the pool has %d workers already", SCHED_WORKERS_MAX);
     return SR_OK;
 }
 
+sr_status workers_message(struct pool_worker *w, struct slice text, struct sr_err *err) {
+    cleanup_json struct json *doc = NULL;
+    SR_TRY(json_parse(text, &doc, err));
+    return on_message(w, json_root(doc), err);
+}
+
+sr_status workers_login(struct sched *s, struct slice text, const struct hash *nonce,
+                        struct pool_worker *w, struct json **ret_doc, struct sr_err *err) {
+    SR_TRY(json_parse(text, ret_doc, err));
+    return read_login(s, json_root(*ret_doc), nonce, w, err);
+}
+
 static sr_status serve(struct pool_worker *w, struct buf *b, struct sr_err *err) {
     for (;;) {
-        cleanup_json struct json *doc = NULL;
         SR_TRY(ws_recv(w->ws, 0, b, err));
-        SR_TRY(json_parse(buf_slice(b), &doc, err));
-        SR_TRY(on_message(w, json_root(doc), err));
+        SR_TRY(workers_message(w, buf_slice(b), err));
     }
 }
 
