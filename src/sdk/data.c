@@ -110,11 +110,11 @@ static sr_status list(void *arg, struct sr_err *err) {
     struct sr_client *c = l->c;
     struct addr owner;
     cleanup_buf struct buf url;
+    buf_init(&url, SDK_URL_MAX * 2);
     cleanup_json struct json *doc = NULL;
     SR_TRY(sdk_chain(c, err));
     SR_TRY(l->owner ? sdk_who(c, l->owner, &owner, err) : sdk_me(c, &owner, err));
     SR_TRY(sdk_service(c, c->net.market, "market", err));
-    buf_init(&url, SDK_URL_MAX * 2);
     buf_printf(&url, "%s/v1/datasets?owner=%s&page=0&size=%d", c->net.market, addr_text(&owner).s,
                LIST_MAX);
     SR_TRY(buf_status(&url, err));

@@ -62,10 +62,10 @@ static sr_status make_and_keep(struct sr_client *c, const struct addr *who, stru
 
 sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, struct sr_err *err) {
     cleanup_buf_wipe struct buf secret;
+    buf_init(&secret, 16384);
     cleanup_free char *path = key_path(c, &c->me, "_key");
     if (!path) return sr_fail(err, SR_E_NOMEM, "out of memory");
     if (!fs_exists(path)) return make_and_keep(c, &c->me, ret_pem, err);
-    buf_init(&secret, 16384);
     SR_TRY(fs_read(path, &secret, err));
     sr_status st = rsa_public_of(buf_slice(&secret), ret_pem, err);
     if (st != SR_OK) {
