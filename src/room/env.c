@@ -102,8 +102,8 @@ struct env {
 };
 
 static void set(struct env *e, const char *name, struct slice secret_value) {
-    cleanup_buf_wipe struct buf b;
     if (e->st != SR_OK) return;
+    cleanup_buf_wipe struct buf b;
     buf_init(&b, 64u << 10);
     buf_str(&b, name);
     buf_u8(&b, '=');

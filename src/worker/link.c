@@ -25,9 +25,9 @@ static void send_or_forget(struct worker *w, struct slice text) {
 }
 
 void link_stage(struct job *j, const char *stage) {
-    cleanup_buf struct buf b;
     j->stage = stage;
     if (j->cancelled) return;
+    cleanup_buf struct buf b;
     buf_init(&b, 1024);
     msg_stage(&b, &j->task, stage);
     log_info("stage", "task=%s stage=%s at_us=%lld", hash_text(&j->task).s, stage,

@@ -84,9 +84,9 @@ static sr_status await_receipt(struct job *j, struct sr_err *err) {
 }
 
 static sr_status keep_record(const struct job *j, struct slice calldata, struct sr_err *err) {
-    cleanup_buf struct buf b;
     cleanup_free char *path = job_path(j, "settling.json");
     if (!path) return sr_fail(err, SR_E_NOMEM, "settling");
+    cleanup_buf struct buf b;
     buf_init(&b, 1u << 20);
     struct jw w = jw_of(&b);
     jw_obj(&w);
@@ -118,8 +118,8 @@ static sr_status settle_send(struct job *j, struct slice calldata, struct sr_err
 }
 
 sr_status settle(struct job *j, struct sr_err *err) {
-    cleanup_buf struct buf call;
     SR_TRY(await_authorisation(j, err));
+    cleanup_buf struct buf call;
     buf_init(&call, 256u << 10);
     sr_status st = poco_enc_contribute_and_finalize(
         &call, &j->task, &j->digest, buf_slice(&j->results), buf_slice(&j->callback_data),
