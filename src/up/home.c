@@ -38,9 +38,8 @@ sr_status home_paths(const char *dir, struct up_home *ret, struct sr_err *err) {
 void home_done(struct up_home *h) {
     if (h->dir && h->lock_fd >= 0) (void)close(h->lock_fd);
     json_free(h->chain_doc);
-    char *all[] = {h->dir,   h->keys, h->run,     h->logs,   h->chain,
-                   h->state, h->info, h->network, h->status, h->lock,
-                   h->left};
+    char *all[] = {h->dir,  h->keys,    h->run,    h->logs, h->chain, h->state,
+                   h->info, h->network, h->status, h->lock, h->left};
     for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) free(all[i]);
     *h = (struct up_home){.lock_fd = -1};
 }
