@@ -169,16 +169,6 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
     return db_end(q, err);
 }
 
-static sr_status count_rows(struct market *m, poco_kind k, const struct sel *s, uint64_t *ret,
-                            struct sr_err *err) {
-    cleanup_buf struct buf sql;
-    buf_init(&sql, 16384);
-    buf_printf(&sql, "SELECT COUNT(*) FROM orders WHERE kind = %u AND status = 0", (unsigned)k);
-    buf_add(&sql, buf_slice(&s->where));
-    SR_TRY(buf_status(&sql, err));
-    return db_get_u64(m->db, buf_cstr(&sql), s->args, s->n, ret, err);
-}
-
 static sr_status list(struct market *m, struct http_req *rq, struct buf *b, struct sr_err *err) {
     static sr_status (*const filters[])(struct http_req *, struct sel *, struct sr_err *) = {
         filter_app, filter_dataset, filter_workerpool, filter_request};
@@ -192,7 +182,7 @@ static sr_status list(struct market *m, struct http_req *rq, struct buf *b, stru
     SR_TRY(tags(rq, &s, err));
     SR_TRY(min_volume(rq, &s, err));
     SR_TRY(q_page(rq, &pg, err));
-    SR_TRY(count_rows(m, k, &s, &count, err));
+    SR_TRY(counts_get(m, k, &s, &count, err));
     struct jw w = jw_of(b);
     jw_obj(&w);
     jw_kbool(&w, "ok", true);

@@ -33,6 +33,7 @@ typedef enum { ORDER_OPEN, ORDER_FILLED, ORDER_CANCELED, ORDER_DEAD } order_stat
 extern const char *const order_status_word[4];
 
 struct answer_cache; /* cache.c */
+struct live_counts;  /* counts.c */
 
 struct market {
     struct db *db;
@@ -53,6 +54,7 @@ struct market {
 
     uint64_t generation; /* of everything that a list shows */
     struct answer_cache *cache;
+    struct live_counts *counts;
     uint64_t head; /* last indexed block */
     struct hash head_hash;
     struct fcond changed; /* for event streams */
@@ -197,6 +199,18 @@ struct answer_cache *cache_new(void) SR_CHECK;
 void cache_free(struct answer_cache *c);
 bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, struct slice *ret);
 void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, struct slice body);
+
+/* ---- counts.c: matches of a filter among a kind's open orders */
+struct live_counts *counts_new(void) SR_CHECK;
+void counts_free(struct market *m);
+void counts_flush(
+    struct market *m); /* after a change that went around order_* or was rolled back */
+SR_CHECK sr_status counts_get(struct market *m, poco_kind k, const struct sel *s, uint64_t *ret,
+                              struct sr_err *err);
+/* Which kept filters does the order match now? Ask before a change, and hand it to counts_changed
+ * after it. */
+uint64_t counts_mask(struct market *m, poco_kind k, const struct hash *h);
+void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_t before);
 
 /* ---- index.c */
 SR_CHECK sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err);

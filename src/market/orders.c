@@ -114,6 +114,7 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
     const struct hash *tag = poco_order_tag(o);
     struct u256 need = {0};
     bool stake = !order_stake(o, 1, &need) || !u256_is_zero(need);
+    uint64_t before = counts_mask(m, o->kind, h);
     SR_TRY(db_run(
         m->db,
         "INSERT INTO orders (hash, kind, status, signer, resource, price, volume, remaining, tag0,"
@@ -132,13 +133,18 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
                 addr_or_null(requester), addr_or_null(ben), db_u64(now_ms),
                 db_text(buf_slice(&json))),
         err));
+    counts_changed(m, o->kind, h, before);
     market_changed(m);
     return SR_OK;
 }
 
 sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *err) {
+    struct order_row r;
+    SR_TRY(order_load(m, h, &r, NULL, err));
+    uint64_t before = counts_mask(m, r.kind, h);
     SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE hash = $1", DB_ARGS(db_hash(h)), err));
     SR_TRY(db_run(m->db, "DELETE FROM orders WHERE hash = $1", DB_ARGS(db_hash(h)), err));
+    counts_changed(m, r.kind, h, before);
     market_changed(m);
     return SR_OK;
 }
@@ -171,8 +177,10 @@ sr_status order_set(struct market *m, const struct hash *h, order_status status,
             "$2, $3, $4, $5)",
             DB_ARGS(db_u64(block), db_u64(seq), db_hash(h), db_u64(r.status), db_u64(r.remaining)),
             err));
+    uint64_t before = counts_mask(m, r.kind, h);
     SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
                   DB_ARGS(db_hash(h), db_u64(status), db_u64(remaining)), err));
+    counts_changed(m, r.kind, h, before);
     market_changed(m);
     if (r.status == ORDER_OPEN && status != ORDER_OPEN &&
         (r.kind == POCO_APP || r.kind == POCO_DATASET)) {
@@ -184,6 +192,7 @@ sr_status order_set(struct market *m, const struct hash *h, order_status status,
 }
 
 sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err) {
+    counts_flush(m);
     for (;;) {
         struct hash h[REQUESTS_AT_ONCE];
         uint64_t status[REQUESTS_AT_ONCE], remaining[REQUESTS_AT_ONCE], block[REQUESTS_AT_ONCE],

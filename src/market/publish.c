@@ -373,8 +373,13 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
         SR_TRY(by_hash(m, k, json_root(doc), &who, h, err));
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
-    for (size_t i = 0; i < n; i++) SR_TRY(withdraw(m, k, &h[i], err));
-    SR_TRY(db_commit(&tx, err));
+    sr_status st = SR_OK;
+    for (size_t i = 0; i < n && st == SR_OK; i++) st = withdraw(m, k, &h[i], err);
+    if (st == SR_OK) st = db_commit(&tx, err);
+    if (st != SR_OK) {
+        counts_flush(m); /* they have followed what is now undone */
+        return st;
+    }
     cleanup_buf struct buf b;
     buf_init(&b, 128 + n * 80);
     struct jw w = jw_of(&b);

@@ -1028,6 +1028,51 @@ FIBER_TEST(the_index_is_the_same_when_built_again) {
     memcpy(db_path, first, sizeof first);
 }
 
+static uint64_t fresh_count(const char *path) {
+    counts_flush(mk);
+    market_changed(mk);
+    return count_of(path);
+}
+
+FIBER_TEST(kept_counts_follow_every_change) {
+    struct sr_err e = {0};
+    struct addr app = {{7, 7}};
+    const char *paths[] = {"/apporders?chainId=421614&app=any",
+                           "/apporders?chainId=421614&app=any&requester=any",
+                           "/apporders?chainId=421614&app=any&requester=any&minTag="
+                           "0x0000000000000000000000000000000000000000000000000000000000000009"};
+    struct hash h[40];
+    uint64_t base_count[3];
+    for (unsigned i = 0; i < 3; i++) {
+        base_count[i] = fresh_count(paths[i]);
+        assert_true(base_count[i] >= 500); /* kept */
+    }
+    for (unsigned i = 0; i < 3; i++) (void)count_of(paths[i]);
+    for (unsigned i = 0; i < 40; i++) {
+        struct poco_order o = app_order(&app, 1 + i % 5);
+        o.app.salt.b[0] = (uint8_t)i;
+        if (i % 2) o.app.requesterrestrict.b[5] = 1;
+        h[i] = poco_order_hash(&mk->poco.domain, &o);
+        assert_ok(order_store(mk, &o, &h[i], &app, 1 + i % 5, 99, &e));
+    }
+    assert_int_equal(count_of(paths[0]), base_count[0] + 20);
+    assert_int_equal(count_of(paths[1]), base_count[1] + 40);
+    assert_int_equal(count_of(paths[2]), base_count[2] + 40);
+    for (unsigned i = 0; i < 40; i++) {
+        if (i % 4 == 0)
+            assert_ok(order_set(mk, &h[i], ORDER_CANCELED, 0, 1u << 30, &e));
+        else if (i % 4 == 1)
+            assert_ok(order_delete(mk, &h[i], &e));
+        else if (i % 4 == 2)
+            assert_ok(order_set(mk, &h[i], ORDER_OPEN, 1, 1u << 30, &e));
+        uint64_t kept = count_of(paths[i % 3]);
+        assert_int_equal(kept, fresh_count(paths[i % 3]));
+        for (unsigned k = 0; k < 3; k++) (void)count_of(paths[k]);
+    }
+    assert_ok(orders_rollback(mk, (1u << 30) - 1, &e));
+    assert_int_equal(count_of(paths[1]), base_count[1] + 30);
+}
+
 /* 5,000 open orders: a page of "any app" without the cache. */
 FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
     struct sr_err e = {0};
@@ -1082,6 +1127,7 @@ int main(void) {
         cmocka_unit_test(the_subgraphs_answer_what_explorer_and_sdk_ask),
         cmocka_unit_test(the_index_is_the_same_when_built_again),
         cmocka_unit_test(a_page_among_five_thousand_orders_is_quick),
+        cmocka_unit_test(kept_counts_follow_every_change),
     };
     return cmocka_run_group_tests_name("market", t, setup, teardown);
 }
