@@ -65,6 +65,30 @@ static void sha2_known_answers(void **state) {
         "a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
 }
 
+/* Every way that the two meet: lengths and starts around a block's border, in pieces. */
+static void two_lanes_at_once_equal_one_after_the_other(void **state) {
+    (void)state;
+    static uint8_t m[700];
+    for (size_t i = 0; i < sizeof m; i++) m[i] = (uint8_t)(i * 7 + i / 256);
+    for (size_t la = 0; la < 200; la += 3) {
+        for (size_t lb = 0; lb < 330; lb += 11) {
+            size_t pa = la % 70, pb = lb % 67; /* what each was given before */
+            struct sha256_lane a, b;
+            sha256_lane_init(&a);
+            sha256_lane_init(&b);
+            sha256_lane_add(&a, slice_of(m, pa));
+            sha256_lane_add(&b, slice_of(m + 1, pb));
+            sha256_lanes_add(&a, slice_of(m + pa, la), &b, slice_of(m + 1 + pb, lb));
+            sha256_lanes_add(&b, slice_of(m + 1 + pb + lb, 64), &a, slice_of(NULL, 0));
+            struct hash ha = sha256_lane_end(&a), hb = sha256_lane_end(&b);
+            struct hash wa = sha256(slice_of(m, pa + la));
+            struct hash wb = sha256(slice_of(m + 1, pb + lb + 64));
+            assert_true(hash_eq(&ha, &wa));
+            assert_true(hash_eq(&hb, &wb));
+        }
+    }
+}
+
 static void streamed_sha256_equals_one_shot(void **state) {
     (void)state;
     uint8_t m[1000];
@@ -171,6 +195,7 @@ int main(void) {
         cmocka_unit_test(keccak_known_answers),
         cmocka_unit_test(sha2_known_answers),
         cmocka_unit_test(streamed_sha256_equals_one_shot),
+        cmocka_unit_test(two_lanes_at_once_equal_one_after_the_other),
         cmocka_unit_test(hmac_and_hkdf_of_the_rfcs),
         cmocka_unit_test(scrypt_of_rfc_7914_and_its_limits),
         cmocka_unit_test(a_wallet_of_the_official_client_opens),
