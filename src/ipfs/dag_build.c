@@ -3,6 +3,9 @@
  * The tree grows from its leaves: each level keeps the links that have no parent yet, and a full
  * level becomes one link of the next. At the end the rests are closed from below; the highest level
  * with a single link holds the root. That is Kubo's balanced layout, in constant memory.
+ *
+ * Chunks are hashed two at a time where nobody wants to see the blocks, and straight from the bytes
+ * that were given where they hold whole chunks.
  */
 #include "ipfs/ipfs.h"
 #include "ipfs/ipfs_int.h"
@@ -26,10 +29,10 @@ struct level {
 struct dag_builder {
     dag_block_fn on_block;
     void *arg;
-    size_t used; /* of the chunk being filled */
+    size_t used; /* of the chunks being filled: one when blocks are wanted, else two */
     uint64_t chunks, file_bytes;
     struct level level[IPFS_DEPTH_MAX];
-    uint8_t leaf[LEAF_HEAD + IPFS_CHUNK + LEAF_TAIL];
+    uint8_t leaf[LEAF_HEAD + 2 * IPFS_CHUNK + LEAF_TAIL];
     uint8_t node[NODE_BYTES];
 };
 
@@ -56,30 +59,6 @@ static sr_status block_done(struct dag_builder *d, struct slice block, uint64_t 
     if (d->on_block) SR_TRY(d->on_block(d->arg, &c, block, err));
     *ret = l;
     return SR_OK;
-}
-
-/* The head is written backwards from the chunk, so that the block is one piece. */
-static sr_status leaf_done(struct dag_builder *d, struct link *ret, struct sr_err *err) {
-    size_t n = d->used, inner = 2 + 1 + varint_size(n);
-    uint8_t *chunk = d->leaf + LEAF_HEAD, *tail = chunk + n;
-    if (n > 0) inner += 1 + varint_size(n) + n;
-    *tail++ = 0x18;
-    tail = varint_write(tail, n);
-    uint8_t *head = chunk - (1 + varint_size(inner)) - 2 - (n > 0 ? 1 + varint_size(n) : 0), *p;
-    SR_ASSERT(head >= d->leaf);
-    p = head;
-    *p++ = 0x0a;
-    p = varint_write(p, inner);
-    *p++ = 0x08;
-    *p++ = DAG_FILE;
-    if (n > 0) {
-        *p++ = 0x12;
-        p = varint_write(p, n);
-    }
-    SR_ASSERT(p == chunk);
-    d->used = 0;
-    d->chunks++;
-    return block_done(d, slice_of(head, (size_t)(tail - head)), 0, n, ret, err);
 }
 
 static sr_status node_done(struct dag_builder *d, const struct level *v, struct link *ret,
@@ -133,29 +112,125 @@ static sr_status link_up(struct dag_builder *d, size_t at, struct link l, struct
     }
 }
 
-sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err) {
-    d->file_bytes += data.n;
-    while (data.n > 0) {
-        if (d->used == IPFS_CHUNK) { /* lazily: the last chunk may be the only one */
-            struct link l;
-            SR_TRY(leaf_done(d, &l, err));
-            SR_TRY(link_up(d, 0, l, err));
-        }
-        size_t n = IPFS_CHUNK - d->used < data.n ? IPFS_CHUNK - d->used : data.n;
-        memcpy(d->leaf + LEAF_HEAD + d->used, data.p, n);
-        d->used += n;
-        data.p += n;
-        data.n -= n;
+/* ---- leaves ---- */
+
+static size_t leaf_head(uint8_t head[LEAF_HEAD], size_t n) {
+    size_t inner = 2 + 1 + varint_size(n) + (n > 0 ? 1 + varint_size(n) + n : 0);
+    uint8_t *p = head;
+    *p++ = 0x0a;
+    p = varint_write(p, inner);
+    *p++ = 0x08;
+    *p++ = DAG_FILE;
+    if (n > 0) {
+        *p++ = 0x12;
+        p = varint_write(p, n);
+    }
+    return (size_t)(p - head);
+}
+
+static size_t leaf_tail(uint8_t tail[LEAF_TAIL], size_t n) {
+    tail[0] = 0x18;
+    return (size_t)(varint_write(tail + 1, n) - tail);
+}
+
+static sr_status leaf_link(struct dag_builder *d, struct hash digest, size_t n, size_t block_bytes,
+                           struct sr_err *err) {
+    d->chunks++;
+    return link_up(d, 0, (struct link){digest, block_bytes, n}, err);
+}
+
+/* For those who want the block: in one piece, around the chunk in the buffer. */
+static sr_status leaf_block(struct dag_builder *d, size_t n, struct sr_err *err) {
+    uint8_t head[LEAF_HEAD], *chunk = d->leaf + LEAF_HEAD;
+    size_t nh = leaf_head(head, n);
+    memcpy(chunk - nh, head, nh);
+    size_t whole = nh + n + leaf_tail(chunk + n, n);
+    struct link l;
+    SR_TRY(block_done(d, slice_of(chunk - nh, whole), 0, n, &l, err));
+    d->chunks++;
+    return link_up(d, 0, l, err);
+}
+
+/* all, when given, gets the chunk's bytes too. */
+static sr_status one_chunk(struct dag_builder *d, struct slice chunk, struct sha256_lane *all,
+                           struct sr_err *err) {
+    uint8_t head[LEAF_HEAD], tail[LEAF_TAIL];
+    size_t nh = leaf_head(head, chunk.n), nt = leaf_tail(tail, chunk.n);
+    struct sha256_lane l;
+    sha256_lane_init(&l);
+    sha256_lane_add(&l, slice_of(head, nh));
+    if (all)
+        sha256_lanes_add(&l, chunk, all, chunk);
+    else
+        sha256_lane_add(&l, chunk);
+    sha256_lane_add(&l, slice_of(tail, nt));
+    return leaf_link(d, sha256_lane_end(&l), chunk.n, nh + chunk.n + nt, err);
+}
+
+static sr_status two_chunks(struct dag_builder *d, const uint8_t *p, struct sr_err *err) {
+    uint8_t head[LEAF_HEAD], tail[LEAF_TAIL];
+    size_t nh = leaf_head(head, IPFS_CHUNK), nt = leaf_tail(tail, IPFS_CHUNK);
+    struct sha256_lane l[2];
+    for (int i = 0; i < 2; i++) {
+        sha256_lane_init(&l[i]);
+        sha256_lane_add(&l[i], slice_of(head, nh));
+    }
+    sha256_lanes_add(&l[0], slice_of(p, IPFS_CHUNK), &l[1], slice_of(p + IPFS_CHUNK, IPFS_CHUNK));
+    for (int i = 0; i < 2; i++) {
+        sha256_lane_add(&l[i], slice_of(tail, nt));
+        SR_TRY(leaf_link(d, sha256_lane_end(&l[i]), IPFS_CHUNK, nh + IPFS_CHUNK + nt, err));
     }
     return SR_OK;
 }
 
+static sr_status buffer_full(struct dag_builder *d, struct sr_err *err) {
+    d->used = 0;
+    return d->on_block ? leaf_block(d, IPFS_CHUNK, err) : two_chunks(d, d->leaf + LEAF_HEAD, err);
+}
+
+/* What the builder takes at once from the front of data, past its buffer; 0: nothing. */
+static size_t straight(const struct dag_builder *d, size_t n, bool all) {
+    size_t least = all ? IPFS_CHUNK : 2 * IPFS_CHUNK;
+    return d->used == 0 && !d->on_block && n >= least ? least : 0;
+}
+
+sr_status dag_add_all(struct dag_builder *d, struct slice data, struct sha256_lane *all,
+                      struct sr_err *err) {
+    size_t room = d->on_block ? IPFS_CHUNK : 2 * IPFS_CHUNK;
+    d->file_bytes += data.n;
+    while (data.n > 0) {
+        if (d->used == room) SR_TRY(buffer_full(d, err));
+        size_t n = straight(d, data.n, all != NULL);
+        if (n > 0) {
+            SR_TRY(all ? one_chunk(d, slice_of(data.p, n), all, err) : two_chunks(d, data.p, err));
+        } else {
+            n = room - d->used < data.n ? room - d->used : data.n;
+            memcpy(d->leaf + LEAF_HEAD + d->used, data.p, n);
+            d->used += n;
+            if (all) sha256_lane_add(all, slice_of(data.p, n));
+        }
+        data = slice_of(data.p + n, data.n - n);
+    }
+    return SR_OK;
+}
+
+sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err) {
+    return dag_add_all(d, data, NULL, err);
+}
+
+static sr_status buffer_end(struct dag_builder *d, struct sr_err *err) {
+    const uint8_t *p = d->leaf + LEAF_HEAD;
+    size_t n = d->used;
+    if (n == 0 && d->chunks > 0) return SR_OK;
+    if (d->on_block) return leaf_block(d, n, err);
+    size_t first = n < IPFS_CHUNK ? n : IPFS_CHUNK;
+    SR_TRY(one_chunk(d, slice_of(p, first), NULL, err));
+    return n > first ? one_chunk(d, slice_of(p + first, n - first), NULL, err) : SR_OK;
+}
+
 sr_status dag_end(struct dag_builder *d, struct dag_result *ret, struct sr_err *err) {
     struct link root = {{{0}}, 0, 0};
-    if (d->used > 0 || d->chunks == 0) {
-        SR_TRY(leaf_done(d, &root, err));
-        SR_TRY(link_up(d, 0, root, err));
-    }
+    SR_TRY(buffer_end(d, err));
     size_t top = 0;
     for (size_t i = 0; i < IPFS_DEPTH_MAX; i++)
         if (d->level[i].n > 0) top = i;

@@ -82,6 +82,50 @@ static void vectors_give_the_same_cids_sizes_and_blocks(void **state) {
     }
 }
 
+/* Blocks wanted or not, in pieces of every kind, with another hash beside: the same tree. */
+static void all_ways_to_give_bytes_make_one_tree(void **state) {
+    (void)state;
+    const size_t most = 5 * IPFS_CHUNK + 77,
+                 pieces[] = {most, 65536, 3 * IPFS_CHUNK / 2 + 1, 524288};
+    const size_t lengths[] = {
+        0, 1, IPFS_CHUNK, IPFS_CHUNK + 1, 2 * IPFS_CHUNK, 3 * IPFS_CHUNK - 1, 4 * IPFS_CHUNK, most};
+    cleanup_free uint8_t *p = malloc(most);
+    assert_non_null(p);
+    for (size_t i = 0; i < most; i++) p[i] = (uint8_t)(i * 31 + i / 1000);
+    for (size_t k = 0; k < SR_ARRAY_LEN(lengths); k++) {
+        size_t n = lengths[k];
+        struct hash sum = sha256(slice_of(p, n));
+        struct dag_result want;
+        struct dag_builder *d;
+        cleanup_buf struct buf last;
+        buf_init(&last, IPFS_BLOCK_MAX);
+        assert_int_equal(dag_new(keep_last, &last, &d, NULL), SR_OK);
+        assert_int_equal(dag_add(d, slice_of(p, n), NULL), SR_OK);
+        assert_int_equal(dag_end(d, &want, NULL), SR_OK);
+        dag_free(d);
+        assert_int_equal(dag_new(NULL, NULL, &d, NULL), SR_OK);
+        for (size_t i = 0; i < 2 * SR_ARRAY_LEN(pieces); i++) {
+            size_t step = pieces[i / 2];
+            bool both = i % 2 == 1;
+            struct sha256_lane all;
+            struct dag_result r;
+            sha256_lane_init(&all);
+            for (size_t at = 0; at < n; at += step) {
+                struct slice piece = slice_of(p + at, n - at < step ? n - at : step);
+                assert_int_equal(both ? dag_add_all(d, piece, &all, NULL) : dag_add(d, piece, NULL),
+                                 SR_OK);
+            }
+            assert_int_equal(dag_end(d, &r, NULL), SR_OK);
+            assert_true(cid_eq(&r.cid, &want.cid));
+            assert_int_equal(r.dag_bytes, want.dag_bytes);
+            assert_int_equal(r.file_bytes, n);
+            struct hash got = sha256_lane_end(&all);
+            if (both) assert_true(hash_eq(&got, &sum));
+        }
+        dag_free(d);
+    }
+}
+
 /* The rule said in another way: groups of 174, level by level, until one is left. */
 static struct link grouped(struct dag_builder *d, struct link *l, size_t n) {
     while (n > 1) {
@@ -152,6 +196,7 @@ static void a_failing_block_sink_stops_the_file(void **state) {
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(vectors_give_the_same_cids_sizes_and_blocks),
+        cmocka_unit_test(all_ways_to_give_bytes_make_one_tree),
         cmocka_unit_test(deep_trees_are_balanced),
         cmocka_unit_test(a_failing_block_sink_stops_the_file),
     };
