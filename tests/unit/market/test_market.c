@@ -1039,8 +1039,8 @@ FIBER_TEST(kept_counts_follow_every_change) {
     struct addr app = {{7, 7}};
     const char *paths[] = {"/apporders?chainId=421614&app=any",
                            "/apporders?chainId=421614&app=any&requester=any",
-                           "/apporders?chainId=421614&app=any&requester=any&minTag="
-                           "0x0000000000000000000000000000000000000000000000000000000000000009"};
+                           ("/apporders?chainId=421614&app=any&requester=any&minTag="
+                            "0x0000000000000000000000000000000000000000000000000000000000000009")};
     struct hash h[40];
     uint64_t base_count[3];
     for (unsigned i = 0; i < 3; i++) {
