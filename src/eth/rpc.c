@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #define REST_US       2000000 /* a failing endpoint is not asked for so long, while others answer */
-#define POLL_FIRST_MS 40
-#define POLL_MAX_MS   500
+#define POLL_FIRST_MS 15      /* an eighth of the time waited so far */
+#define POLL_MAX_MS   400
 #define FEE_FRESH_US  1000000
 
 struct endpoint {
@@ -394,7 +394,7 @@ sr_status eth_send_raw_wait(struct eth_rpc *r, struct slice raw, uint64_t timeou
         if (err) *err = e;
         return st;
     }
-    for (uint64_t ms = POLL_FIRST_MS;; ms = ms * 2 < POLL_MAX_MS ? ms * 2 : POLL_MAX_MS) {
+    for (int64_t start = clock_mono_us();;) {
         sr_status got = eth_get_receipt(r, &tx, ret, NULL);
         if (got == SR_OK || got == SR_E_CANCELLED) return got;
         if (st == SR_E_CONFLICT && got == SR_E_NOTFOUND) {
@@ -404,7 +404,11 @@ sr_status eth_send_raw_wait(struct eth_rpc *r, struct slice raw, uint64_t timeou
         if (clock_mono_us() > end)
             return sr_fail(err, SR_E_TIMEOUT, "transaction %s is not mined after %llu s",
                            hash_text(&tx).s, (unsigned long long)(timeout_ms / 1000));
-        SR_TRY(fiber_sleep(ms, err));
+        uint64_t ms = (uint64_t)((clock_mono_us() - start) / 8000);
+        SR_TRY(fiber_sleep(ms < POLL_FIRST_MS ? POLL_FIRST_MS
+                           : ms > POLL_MAX_MS ? POLL_MAX_MS
+                                              : ms,
+                           err));
     }
 }
 

@@ -6,7 +6,7 @@
 
 #define SEND_TRIES    24 /* another process may use the wallet at the same time */
 #define WAIT_MS       120000
-#define POLL_FIRST_MS 20
+#define POLL_FIRST_MS 15 /* without a subscription: an eighth of the time waited so far */
 #define POLL_MAX_MS   400
 #define LIVE_POLL_MS  2000
 #define RAW_MAX       (TX_MAX_DATA + 4096)
@@ -473,7 +473,7 @@ sr_status eth_sender_wait(struct eth_sender *s, const struct hash *tx, uint64_t 
                           struct eth_receipt *ret, struct sr_err *err) {
     if (timeout_ms == 0) timeout_ms = WAIT_MS;
     int64_t start = clock_mono_us(), end = start + (int64_t)timeout_ms * 1000, pushed = start;
-    uint64_t seen = 0, ms = POLL_FIRST_MS;
+    uint64_t seen = 0;
     struct eth_head head;
     cleanup_row struct row r;
     row_init(&r);
@@ -513,11 +513,13 @@ sr_status eth_sender_wait(struct eth_sender *s, const struct hash *tx, uint64_t 
             }
         }
         bool live = eth_heads_live(s->heads);
+        uint64_t ms = (uint64_t)((now - start) / 8000);
+        if (ms < POLL_FIRST_MS) ms = POLL_FIRST_MS;
+        if (ms > POLL_MAX_MS) ms = POLL_MAX_MS;
         uint64_t nap = live ? LIVE_POLL_MS : ms, left = (uint64_t)((end - now) / 1000) + 1;
         if (nap > s->stuck_ms / 3 + 1) nap = s->stuck_ms / 3 + 1;
         st = eth_heads_wait(s->heads, &seen, nap < left ? nap : left, &head, err);
         if (st == SR_E_CANCELLED) return st;
-        if (!live) ms = ms * 2 < POLL_MAX_MS ? ms * 2 : POLL_MAX_MS;
     }
 }
 
