@@ -77,11 +77,11 @@ static sr_status open_files(struct job *j, const char *const *paths, size_t n, s
     return buf_status(&j->schema, err);
 }
 
-static sr_status read_and_tell(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err) {
+static sr_status next_and_tell(void *arg, struct slice *ret_piece, struct sr_err *err) {
     struct job *j = arg;
-    SR_TRY(pd_stream_read(j->stream, p, n, ret_n, err));
-    j->done += *ret_n;
-    sdk_progress(j->c, STEP, NULL, *ret_n ? j->done : j->total, j->total, NULL);
+    SR_TRY(pd_stream_next(j->stream, ret_piece, err));
+    j->done += ret_piece->n;
+    sdk_progress(j->c, STEP, NULL, ret_piece->n ? j->done : j->total, j->total, NULL);
     return SR_OK;
 }
 
@@ -98,7 +98,8 @@ static sr_status send_stream(struct job *j, struct dag_result *ret, struct sr_er
     uint64_t length = pd_stream_length(j->stream);
     j->total = length == UINT64_MAX ? 0 : length;
     j->done = 0;
-    return ipfs_add(j->c->net.ipfs_node, read_and_tell, j, length, ret, err);
+    return ipfs_add_pieces(j->c->net.ipfs_node, next_and_tell, j, length, pd_stream_dag(j->stream),
+                           ret, err);
 }
 
 static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {

@@ -203,8 +203,10 @@ SR_CHECK sr_status pd_stream_new(const struct pd_stream_opts *o, struct pd_strea
                                  struct sr_err *err);
 void pd_stream_free(struct pd_stream *s); /* accepts NULL; waits for a block being made */
 uint64_t pd_stream_length(const struct pd_stream *s); /* of the cipher text */
-/* An ipfs_read_fn; arg is the stream. */
-SR_CHECK sr_status pd_stream_read(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err);
+/* An ipfs_next_fn; arg is the stream. */
+SR_CHECK sr_status pd_stream_next(void *arg, struct slice *ret_piece, struct sr_err *err);
+/* Borrowed: has got all that was read, at the end. */
+struct dag_builder *pd_stream_dag(struct pd_stream *s);
 struct hash pd_stream_checksum(const struct pd_stream *s); /* after the end was read */
 
 /* result_key.c: the RSA key of the acting wallet's results, made on first use */

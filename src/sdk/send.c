@@ -3,7 +3,7 @@
 #include "sdk/sdk_int.h"
 
 #define LOOK_MS  (SENDER_STUCK_MS / 3 + 2000) /* meanwhile the sender has sent it again once */
-#define GAP_MAX  16   /* nonces */
+#define GAP_MAX  16                           /* nonces */
 #define NOOP_GAS 21000
 
 /* A transfer of nothing to oneself. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Archive, encryption and checksum in one pass: blocks are made on the thread pool, a few ahead of
- * the upload that takes them. Memory is constant. A first pass over each file finds its CRC, which
- * the archive's header holds in front of the bytes; it also proves that the second pass read the
- * same file.   SPEC: dataprotector.md#34-archive, #35-encryption-and-checksum
+ * Archive, encryption, checksum and CID in one pass: blocks are made on the thread pool, a few
+ * ahead of the upload that takes them, each of whole chunks of the store, so that both hashes run
+ * at once and nothing is copied. Memory is constant. A first pass over each file finds its CRC,
+ * which the archive's header holds in front of the bytes; it also proves that the second pass read
+ * the same file.   SPEC: dataprotector.md#34-archive, #35-encryption-and-checksum
  */
 #include "sdk/sdk_int.h"
 #include <fcntl.h>
@@ -11,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK (512u * 1024)
+#define BLOCK (2 * IPFS_CHUNK)
+#define PIECE (128u * 1024) /* read, summed and encrypted while it is in the processor's cache */
 #define SLOTS 3
-#define SLACK (128u * 1024) /* archive headers around a block: at most one directory line each */
 #define MAX32 0xffffffffull
 
 struct slot {
@@ -25,10 +26,13 @@ struct pd_stream {
     struct pd_stream_opts o;
     struct zip_writer *zip;
     struct aes_cbc aes;
-    struct sha256 sha;
+    struct sha256_lane sha;
+    struct dag_builder *dag;
     uint8_t iv[AES_IV_BYTES];
-    struct buf plain;
     /* where the maker stands; touched by it only */
+    struct slot *out;
+    size_t pending;   /* bytes that wait in the cipher for the rest of their 16 */
+    struct buf plain; /* what did not fit in the block before: headers, the directory */
     size_t entry;
     bool entry_open, zip_finished, ended;
     uint64_t left;
@@ -36,7 +40,7 @@ struct pd_stream {
     /* the ring */
     struct slot slots[SLOTS];
     uint64_t made, taken; /* blocks */
-    size_t taken_bytes;   /* of the oldest block */
+    bool lent;            /* the oldest block is with the reader */
     bool maker_started, maker_runs, stop;
     struct fcond changed;
     sr_status status;
@@ -57,7 +61,7 @@ struct measure {
 static void measure_file(void *arg) {
     struct measure *m = arg;
     struct pd_file *f = m->f;
-    uint8_t *p = malloc(BLOCK);
+    uint8_t *p = malloc(PIECE);
     if (!p) {
         m->st = sr_fail(&m->err, SR_E_NOMEM, "out of memory");
         return;
@@ -65,7 +69,7 @@ static void measure_file(void *arg) {
     uint64_t at = 0;
     f->crc = 0;
     for (;;) {
-        ssize_t n = pread(f->fd, p, BLOCK, (off_t)at);
+        ssize_t n = pread(f->fd, p, PIECE, (off_t)at);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) m->st = sr_fail(&m->err, SR_E_SYS, "can't read %s", f->path);
         if (n <= 0) break;
@@ -111,9 +115,24 @@ static sr_status changed(const struct pd_file *f, struct sr_err *err) {
 /* ---- making blocks (on the thread pool) --------------------------------------------------------
  */
 
-static sr_status to_plain(void *arg, struct slice data, struct sr_err *err) {
+/* Bytes that still fill the block, to the last one. */
+static size_t room(const struct pd_stream *s) {
+    return BLOCK - s->out->n - s->pending;
+}
+
+static sr_status encrypt(struct pd_stream *s, struct slice plain, struct sr_err *err) {
+    size_t n = 0;
+    SR_TRY(aes_cbc_add(&s->aes, plain, s->out->p + s->out->n, &n, err));
+    s->out->n += n;
+    s->pending = (s->pending + plain.n) % 16;
+    return SR_OK;
+}
+
+static sr_status from_zip(void *arg, struct slice data, struct sr_err *err) {
     struct pd_stream *s = arg;
-    buf_add(&s->plain, data);
+    size_t now = data.n < room(s) ? data.n : room(s);
+    SR_TRY(encrypt(s, slice_of(data.p, now), err));
+    buf_add(&s->plain, slice_of(data.p + now, data.n - now));
     return buf_status(&s->plain, err);
 }
 
@@ -125,7 +144,8 @@ static sr_status file_step(struct pd_stream *s, struct sr_err *err) {
         s->entry_open = true;
         s->left = f->size;
     }
-    size_t want = s->left < BLOCK ? (size_t)s->left : BLOCK;
+    size_t want = room(s) < PIECE ? room(s) : PIECE;
+    if (s->left < want) want = (size_t)s->left;
     ssize_t n = want == 0 ? 0 : pread(f->fd, s->in, want, (off_t)(f->size - s->left));
     if (n < 0 && errno == EINTR) return SR_OK;
     if (n < 0) return sr_fail(err, SR_E_SYS, "can't read %s", f->path);
@@ -156,7 +176,7 @@ static sr_status leaf_step(struct pd_stream *s, struct sr_err *err) {
         s->entry_open = true;
         s->left = l->bytes.n;
     }
-    size_t n = s->left < BLOCK ? (size_t)s->left : BLOCK;
+    size_t n = s->left < room(s) ? (size_t)s->left : room(s);
     SR_TRY(zip_write(s->zip, slice_of(l->bytes.p + (l->bytes.n - s->left), n), err));
     s->left -= n;
     if (s->left > 0) return SR_OK;
@@ -170,37 +190,34 @@ static size_t entries(const struct pd_stream *s) {
     return s->o.tree ? s->o.tree->n : s->o.n_files;
 }
 
-static sr_status fill_plain(struct pd_stream *s, struct sr_err *err) {
-    while (s->plain.n < BLOCK && !s->zip_finished) {
-        if (s->entry == entries(s)) {
-            SR_TRY(zip_finish(s->zip, err));
-            s->zip_finished = true;
-        } else {
-            SR_TRY(s->o.tree ? leaf_step(s, err) : file_step(s, err));
-        }
+static sr_status more_plain(struct pd_stream *s, struct sr_err *err) {
+    if (s->plain.n > 0) {
+        size_t n = s->plain.n < room(s) ? s->plain.n : room(s);
+        SR_TRY(encrypt(s, slice_of(s->plain.p, n), err));
+        buf_drop(&s->plain, n);
+        return SR_OK;
     }
-    return SR_OK;
+    if (s->entry < entries(s)) return s->o.tree ? leaf_step(s, err) : file_step(s, err);
+    s->zip_finished = true;
+    return zip_finish(s->zip, err);
 }
 
 static sr_status make(struct pd_stream *s, struct slot *out, struct sr_err *err) {
-    size_t n;
     out->n = 0;
+    s->out = out;
     if (s->made == 0) {
         memcpy(out->p, s->iv, sizeof s->iv);
         out->n = sizeof s->iv;
     }
-    SR_TRY(fill_plain(s, err));
-    size_t take = s->plain.n < BLOCK + SLACK ? s->plain.n : BLOCK + SLACK;
-    SR_TRY(aes_cbc_add(&s->aes, slice_of(s->plain.p, take), out->p + out->n, &n, err));
-    out->n += n;
-    buf_drop(&s->plain, take);
+    while (room(s) > 0 && !(s->zip_finished && s->plain.n == 0)) SR_TRY(more_plain(s, err));
     if (s->zip_finished && s->plain.n == 0) {
+        size_t n = 0;
         SR_TRY(aes_cbc_end(&s->aes, out->p + out->n, &n, err));
         out->n += n;
         s->ended = true;
     }
-    sha256_add(&s->sha, slice_of(out->p, out->n));
-    if (s->ended) s->checksum = sha256_end(&s->sha);
+    SR_TRY(dag_add_all(s->dag, slice_of(out->p, out->n), &s->sha, err));
+    if (s->ended) s->checksum = sha256_lane_end(&s->sha);
     return SR_OK;
 }
 
@@ -245,17 +262,18 @@ sr_status pd_stream_new(const struct pd_stream_opts *o, struct pd_stream **ret,
     s->o = *o;
     s->length = cipher_length(s);
     buf_init(&s->plain, BLOCK + ZIP_DIR_MAX); /* the directory comes at once, at the end */
-    s->in = malloc(BLOCK);
-    bool room = s->in != NULL;
+    sha256_lane_init(&s->sha);
+    s->in = malloc(PIECE);
+    bool whole = s->in != NULL;
     for (size_t i = 0; i < SLOTS; i++) {
-        s->slots[i].p = malloc(AES_IV_BYTES + BLOCK + SLACK + 64);
-        room = room && s->slots[i].p;
+        s->slots[i].p = malloc(BLOCK + 32); /* the cipher's last 16 bytes, and what it may touch */
+        whole = whole && s->slots[i].p;
     }
-    sr_status st = room ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
+    sr_status st = whole ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
     if (st == SR_OK) st = random_bytes(s->iv, sizeof s->iv, err);
     if (st == SR_OK) st = aes_cbc_init(&s->aes, true, o->key, s->iv, err);
-    if (st == SR_OK) st = sha256_init(&s->sha, err);
-    if (st == SR_OK) st = zip_writer_new(to_plain, s, o->unix_ms, &s->zip, err);
+    if (st == SR_OK) st = dag_new(NULL, NULL, &s->dag, err);
+    if (st == SR_OK) st = zip_writer_new(from_zip, s, o->unix_ms, &s->zip, err);
     if (st != SR_OK) {
         pd_stream_free(s);
         return st;
@@ -273,10 +291,10 @@ void pd_stream_free(struct pd_stream *s) {
     }
     zip_writer_free(s->zip);
     aes_cbc_drop(&s->aes);
-    sha256_drop(&s->sha);
+    dag_free(s->dag);
     for (size_t i = 0; i < SLOTS; i++) free(s->slots[i].p);
     buf_wipe(&s->plain);
-    if (s->in) explicit_bzero(s->in, BLOCK);
+    if (s->in) explicit_bzero(s->in, PIECE);
     free(s->in);
     free(s);
 }
@@ -290,7 +308,11 @@ struct hash pd_stream_checksum(const struct pd_stream *s) {
     return s->checksum;
 }
 
-sr_status pd_stream_read(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err) {
+struct dag_builder *pd_stream_dag(struct pd_stream *s) {
+    return s->dag;
+}
+
+sr_status pd_stream_next(void *arg, struct slice *ret_piece, struct sr_err *err) {
     struct pd_stream *s = arg;
     if (!s->maker_started) {
         s->maker_started = s->maker_runs = true;
@@ -298,21 +320,19 @@ sr_status pd_stream_read(void *arg, void *p, size_t n, size_t *ret_n, struct sr_
         if (st != SR_OK) s->maker_runs = false;
         SR_TRY(st);
     }
+    if (s->lent) {
+        s->lent = false;
+        s->taken++;
+        fcond_wake(&s->changed);
+    }
     while (s->made == s->taken && s->maker_runs) SR_TRY(fcond_wait(&s->changed, 0, err));
     if (s->made == s->taken) {
         if (s->status != SR_OK && err) *err = s->err;
-        *ret_n = 0;
+        *ret_piece = (struct slice){NULL, 0};
         return s->status;
     }
-    struct slot *slot = &s->slots[s->taken % SLOTS];
-    size_t have = slot->n - s->taken_bytes, give = have < n ? have : n;
-    memcpy(p, slot->p + s->taken_bytes, give);
-    s->taken_bytes += give;
-    if (s->taken_bytes == slot->n) {
-        s->taken++;
-        s->taken_bytes = 0;
-        fcond_wake(&s->changed);
-    }
-    *ret_n = give;
+    const struct slot *slot = &s->slots[s->taken % SLOTS];
+    s->lent = true;
+    *ret_piece = slice_of(slot->p, slot->n);
     return SR_OK;
 }
