@@ -539,6 +539,41 @@ static void started_by_hand_it_refuses_and_touches_nothing(void **state) {
     assert_true(fs_exists(world.dir)); /* /tmp is what it was */
 }
 
+static void a_launcher_without_a_room_says_so(void **state) {
+    (void)state;
+    struct launcher l;
+    struct sr_err err = {0};
+    assert_int_equal(launcher_init("/no/such/room", &l, &err), SR_E_NOTFOUND);
+    assert_non_null(strstr(err.hint, "--room"));
+    err = (struct sr_err){0};
+    assert_int_equal(launcher_init("/bin/true", &l, &err),
+                     SR_E_UNAVAILABLE); /* ends with another code */
+    assert_non_null(strstr(err.hint, "--room"));
+    err = (struct sr_err){0};
+    assert_int_equal(launcher_init("/etc/hostname", &l, &err),
+                     SR_E_UNAVAILABLE); /* no program at all */
+}
+
+static unsigned open_descriptors(void) {
+    unsigned n = 0;
+    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+static void rooms_leave_neither_descriptors_nor_zombies(void **state) {
+    (void)state;
+    unsigned before = open_descriptors();
+    for (unsigned i = 0; i < 5; i++) {
+        struct drive_end e;
+        run(&(struct drive){.args = i % 2 ? "ok" : "exit 1"}, &e);
+        assert_true(i % 2 ? e.done : e.failed);
+        drive_end_done(&e);
+    }
+    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
 static int by_value(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return x < y ? -1 : x > y;
@@ -596,6 +631,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(two_rooms_do_not_see_each_other),
         cmocka_unit_test(when_the_launcher_is_killed_nothing_is_left),
         cmocka_unit_test(started_by_hand_it_refuses_and_touches_nothing),
+        cmocka_unit_test(a_launcher_without_a_room_says_so),
+        cmocka_unit_test(rooms_leave_neither_descriptors_nor_zombies),
         cmocka_unit_test(rooms_start_quickly),
     };
     if (argc < 4) return 2;
