@@ -53,6 +53,7 @@ const struct match_reason *match_reason_of(unsigned code) {
 
 static sr_status refuse(unsigned code, struct sr_err *err) {
     const struct match_reason *r = match_reason_of(code);
+    SR_ASSERT(r);
     sr_status st = sr_fail(err, SR_E_REFUSED, "%s", r->what);
     if (r->hint) sr_hint(err, "%s", r->hint);
     return st;

@@ -98,6 +98,13 @@ const struct poco_field *poco_field_named(poco_kind k, const char *name) {
     return NULL;
 }
 
+/* A field that every kind has. */
+static const struct poco_field *common(poco_kind k, const char *name) {
+    const struct poco_field *f = poco_field_named(k, name);
+    SR_ASSERT(f);
+    return f;
+}
+
 static void *at(struct poco_order *o, const struct poco_field *f) {
     return (char *)o + f->offset;
 }
@@ -116,11 +123,11 @@ const struct u256 *poco_order_price(const struct poco_order *o) {
 }
 
 const struct u256 *poco_order_volume(const struct poco_order *o) {
-    return poco_field_uint(o, poco_field_named(o->kind, "volume"));
+    return poco_field_uint(o, common(o->kind, "volume"));
 }
 
 const struct hash *poco_order_tag(const struct poco_order *o) {
-    return poco_field_b32(o, poco_field_named(o->kind, "tag"));
+    return poco_field_b32(o, common(o->kind, "tag"));
 }
 
 /* ---- hashes */
@@ -201,7 +208,7 @@ sr_status poco_order_signer(const struct poco_order *o, const struct poco_domain
 }
 
 sr_status poco_salt(struct poco_order *o, struct sr_err *err) {
-    return random_bytes(at(o, poco_field_named(o->kind, "salt")), 32, err);
+    return random_bytes(at(o, common(o->kind, "salt")), 32, err);
 }
 
 /* ---- JSON */
