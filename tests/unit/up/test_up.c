@@ -52,9 +52,9 @@ static void flags_are_read_in_both_forms(void **state) {
     assert_true(o.dir[0] == '/' && o.json && o.detach && o.base == 0);
     free(o.dir);
     assert_int_equal(setenv("STRONGROOM_DIR", "", 1), 0);
-    assert_int_equal(setenv("HOME", "/home/of/nobody", 1), 0);
+    assert_int_equal(setenv("HOME", "/houses/nobody", 1), 0);
     assert_int_equal(parse(&o, &err, (const char *const[]){"status", "--json", NULL}), SR_OK);
-    assert_string_equal(o.dir, "/home/of/nobody/.strongroom");
+    assert_string_equal(o.dir, "/houses/nobody/.strongroom");
     free(o.dir);
 }
 
