@@ -55,6 +55,11 @@ static sr_status open_client(struct cli *c, struct sr_err *err) {
     return sr_client_open(&o, &c->client, err);
 }
 
+/* Evidence and bundles are judged from files: there may be no network at all. */
+static bool is_offline(const struct cli_cmd *cmd) {
+    return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure;
+}
+
 static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     struct sr_err err = {0};
     struct cli *c = sr_calloc_n(1, sizeof *c);
@@ -69,7 +74,7 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     if (st == SR_OK && cli_flag(c, "--help")) {
         cli_help_one(stdout, cmd);
     } else {
-        if (st == SR_OK) st = open_client(c, &err);
+        if (st == SR_OK && !is_offline(cmd)) st = open_client(c, &err);
         if (st == SR_OK) st = cmd->run(c, &err);
         cli_progress_end(c);
         if (st == SR_OK) st = buf_status(&c->out, &err);
@@ -81,7 +86,7 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
                 err = out_err;
             }
         }
-        if (st != SR_OK) code = cli_report(c, st, &err);
+        code = st == SR_OK ? c->exit_code : cli_report(c, st, &err);
     }
     sr_client_close(c->client);
     buf_wipe(&c->out);

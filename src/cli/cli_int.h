@@ -47,6 +47,7 @@ struct cli {
     struct cli_given given[CLI_MAX_OPTS];
     size_t n_given;
     bool json, quiet;
+    int exit_code; /* of a command that did its work and says no */
     struct sr_client *client;
     /* output: flushed once at the end of a command that succeeded */
     struct buf out;
@@ -122,3 +123,5 @@ sr_status cmd_deal_show(struct cli *c, struct sr_err *err);
 sr_status cmd_task_show(struct cli *c, struct sr_err *err);
 sr_status cmd_task_wait(struct cli *c, struct sr_err *err);
 sr_status cmd_result(struct cli *c, struct sr_err *err);
+sr_status cmd_attest_verify(struct cli *c, struct sr_err *err);
+sr_status cmd_attest_measure(struct cli *c, struct sr_err *err);

@@ -66,6 +66,38 @@ static const struct cli_opt o_run[] = {
 };
 static const struct cli_opt o_result[] = {OPT_OUT("folder for the result (default ./result-TASK)")};
 
+static const struct cli_opt o_attest_verify[] = {
+    OPT("--kind", "KIND", "dcap (SGX, TDX), snp, nitro or ccel (event log)"),
+    OPT("--time", "TIME", "verify as of this moment, like 2026-01-31T12:00:00Z (default: now)"),
+    OPT("--quote", "FILE", "dcap: the quote; ccel: whose registers the log must lead to"),
+    OPT("--collateral", "FILE", "dcap: JSON of the signed TCB info, QE identity and CRLs"),
+    OPT("--root", "FILE", "dcap, nitro: trust this root (DER) instead of the pinned one"),
+    OPT("--report", "FILE", "snp: the report"),
+    OPT("--ek", "FILE", "snp: VCEK or VLEK certificate (DER)"),
+    OPT("--ask", "FILE", "snp: ASK or ASVK certificate (DER)"),
+    OPT("--ark", "FILE", "snp: the root that is trusted (DER)"),
+    OPT("--crl", "FILE", "snp: revocations of that root (DER)"),
+    OPT("--doc", "FILE", "nitro: the attestation document"),
+    OPT("--log", "FILE", "ccel: the event log, binary or a guest's JSON"),
+    OPT("--policy", "FILE", "also judge by this JSON policy, and list every clause"),
+    OPT("--text", NULL, "answer for people instead of in JSON"),
+};
+static const struct cli_opt o_attest_measure[] = {
+    OPT("--kind", "KIND", "tdx, snp or simulated"),
+    OPT("--firmware", "FILE", "OVMF image"),
+    OPT("--kernel", "FILE", "kernel that is booted directly"),
+    OPT("--initrd", "FILE", "its initial file system"),
+    OPT("--cmdline", "TEXT", "its command line"),
+    OPT("--memory", "SIZE", "tdx: memory of the guest, like 4g"),
+    OPT("--acpi", "FILE",
+        "tdx: JSON {acpi: [loader, rsdp, tables], boot0000} of digests, for RTMR0"),
+    OPT("--vcpus", "N", "snp: virtual CPUs (default 1)"),
+    OPT("--cpu", "NAME", "snp: EPYC-v4 (default), EPYC-Milan, EPYC-Genoa, EPYC-Turin"),
+    OPT("--features", "N", "snp: SEV_FEATURES (default 1)"),
+    OPT("--vmm", "NAME", "snp: qemu (default), ec2 or gce"),
+    OPT("--room", "FILE", "simulated: the room program"),
+};
+
 #define N(a) (a), SR_ARRAY_LEN(a)
 #define NONE NULL, 0
 
@@ -130,5 +162,15 @@ const struct cli_cmd cli_commands[] = {
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
     {"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task", "", N(o_result),
      cmd_result},
+    {"attest verify", "", 0, 0, "verify hardware evidence, offline",
+     "Answers with one JSON object; exit code 0 accepts, 1 rejects. Nothing is fetched: "
+     "certificates and\n"
+     "collateral are given. Measurements are shown only of what was accepted.",
+     N(o_attest_verify), cmd_attest_verify},
+    {"attest measure", "", 0, 0, "predict what hardware measures at launch",
+     "TDX: MRTD, and with --memory and --kernel the parts of RTMR0, RTMR1 and RTMR2; where QEMU's\n"
+     "version matters, both answers. SNP: the launch digest. simulated: the MRTD of SIMULATED\n"
+     "evidence of a room program.",
+     N(o_attest_measure), cmd_attest_measure},
 };
 const size_t cli_n_commands = SR_ARRAY_LEN(cli_commands);
