@@ -172,7 +172,7 @@ static sr_status near_steps(struct eth_follower *f, uint64_t head, bool *ret_aga
     buf_init(&p, 128);
     for (size_t i = 0; i < n; i++) {
         buf_clear(&p);
-        buf_printf(&p, "[\"0x%llx\",false]", (unsigned long long)(f->next + i));
+        buf_printf(&p, "[\"0x%llx\",false]", (unsigned long long)f->next + i);
         (void)eth_batch_raw(b, "eth_getBlockByNumber", buf_cstr(&p));
     }
     SR_TRY(eth_batch_run(b, err));

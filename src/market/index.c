@@ -183,7 +183,7 @@ static sr_status ask_for(struct ask *a, const struct eth_log *l, struct asked *w
             SR_TRY(ask(a, &m->poco.hub, "viewConsumed(bytes32)", &ev.arg[1 + i], err));
         }
     } else if (ev.event == POCO_EV_TRANSFER721 && addr_is_zero(&ev.arg[0].addr)) {
-        poco_kind k;
+        poco_kind k = POCO_APP;
         struct addr entry = entry_of(l);
         const struct abi_val arg = av_addr(&entry);
         (void)registry_kind(m, l, &k);
