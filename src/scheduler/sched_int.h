@@ -87,6 +87,7 @@ struct sched {
     struct sched_config cfg;
     struct sched_times times;
     struct db *db;
+    int lock_fd; /* 0: none */
     struct eth_rpc *rpc;
     struct poco poco;
     struct vault_client *vault;

@@ -2,8 +2,11 @@
 /* scheduler_main.c - the role: its flags, its start, its end */
 #include "scheduler/sched_int.h"
 #include "scheduler/scheduler.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define WAIT_MS        250  /* between two looks for the chain or the vault */
 #define FIRST_ORDER_MS 3000 /* ready without an order at the market after so long */
@@ -81,8 +84,24 @@ static sr_status parse(int argc, char **argv, struct sched *s, struct role_flags
 
 /* ---- start ---- */
 
+/* Two schedulers on one folder would assign each other's tasks. The lock dies with the process. */
+static sr_status lock_folder(struct sched *s, struct sr_err *err) {
+    cleanup_free char *path = path_join(s->cfg.dir, "lock");
+    if (!path) return sr_fail(err, SR_E_NOMEM, "no memory");
+    cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) return sr_fail(err, SR_E_SYS, "open '%.150s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)sr_fail(err, SR_E_CONFLICT, "another scheduler uses '%.150s'", s->cfg.dir);
+        sr_hint(err, "stop it, or give this one a folder of its own (--dir)");
+        return SR_E_CONFLICT;
+    }
+    s->lock_fd = sr_take_fd(fd);
+    return SR_OK;
+}
+
 sr_status sched_open_db(struct sched *s, struct sr_err *err) {
     SR_TRY(fs_mkdirs(s->cfg.dir, 0700, err));
+    SR_TRY(lock_folder(s, err));
     cleanup_free char *path = path_join(s->cfg.dir, "scheduler.db");
     if (!path) return sr_fail(err, SR_E_NOMEM, "no memory");
     SR_TRY(tasks_open(s, path, err));
@@ -187,6 +206,7 @@ void sched_free(struct sched *s) {
     vault_client_free(s->vault);
     eth_rpc_free(s->rpc);
     db_close(s->db);
+    if (s->lock_fd > 0) (void)close(s->lock_fd);
     api_done(s);
     free(s->cfg.allowed);
     free(s);

@@ -618,6 +618,16 @@ WORLD_TEST(a_chain_that_lost_blocks_while_we_were_down_is_noticed) {
     return SR_OK;
 }
 
+WORLD_TEST(a_second_scheduler_in_the_same_folder_is_refused) {
+    struct sched *second = sr_calloc_n(1, sizeof *second);
+    struct sr_err e = {0};
+    second->cfg.dir = W->dir;
+    sr_status st = sched_open_db(second, &e);
+    sched_free(second);
+    CHECK(st == SR_E_CONFLICT && strstr(e.what, "another scheduler") && e.hint[0]);
+    return SR_OK;
+}
+
 /* ---- the order at the market ---- */
 
 WORLD_TEST(a_free_order_is_kept_at_the_market) {
@@ -809,6 +819,7 @@ int main(void) {
         T(a_crash_while_the_worker_runs_lets_it_go_on),
         T(events_missed_while_down_are_read_at_the_start),
         T(a_chain_that_lost_blocks_while_we_were_down_is_noticed),
+        T(a_second_scheduler_in_the_same_folder_is_refused),
         T(a_free_order_is_kept_at_the_market),
         T(official_documents_have_their_shape_and_logs_their_reader),
         T(the_stream_of_events_tells_each_stage_until_the_end),
