@@ -60,7 +60,7 @@ struct market {
     struct fcond changed; /* for event streams */
     uint64_t change_no;
     unsigned streams;
-    bool caught_up;
+    bool caught_up, index_failed;
     struct fcond up;
 };
 

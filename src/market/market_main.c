@@ -82,6 +82,7 @@ static void follow(void *arg) {
     if (st == SR_OK || st == SR_E_CANCELLED) return;
     /* a role that no longer indexes must not look alive */
     log_err(LOG_ERROR, "index_stopped", &e);
+    m->index_failed = true;
     net_stop();
 }
 
@@ -252,6 +253,7 @@ int market_main(int argc, char **argv) {
     } else {
         role_ready(&r.rf, http_server_port(r.server));
         rc = role_run(&r.rf);
+        if (r.m->index_failed) rc = 1;
         http_server_close(r.server);
         market_stop(r.m);
     }

@@ -532,6 +532,49 @@ FIBER_TEST(a_roles_own_failure_ends_the_following) {
     eth_follower_free(w.f);
 }
 
+/* From here on the node is killed. */
+FIBER_TEST(a_node_that_lost_everything_is_sent_everything_again) {
+    struct sr_err e = {0};
+    char path[64];
+    temp_db(path);
+    anvil_kill(&node);
+    anvil_start(&node, node.port, NULL);
+    struct eth_sender *s = sender_of(2, path, 300);
+    struct addr to = {{21}};
+    struct hash tx[3];
+    struct u256 wei;
+    struct eth_want w = {.to = to, .value = u256_of(1), .gas_limit = 21000};
+    const char *intents[] = {"one", "two", "three"};
+    for (size_t i = 0; i < 3; i++) {
+        w.intent = intents[i];
+        struct eth_receipt rc = {0};
+        assert_ok(eth_sender_send(s, &w, 10000, &rc, &e));
+        tx[i] = rc.tx;
+        eth_receipt_done(&rc);
+    }
+    anvil_kill(&node);
+    w.intent = "four"; /* wanted while the node is away: done when it is wanted again */
+    struct hash four;
+    sr_status st = eth_sender_submit(s, &w, &four, &e);
+    assert_true(st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT);
+    e = (struct sr_err){0};
+    anvil_start(&node, node.port, NULL); /* an empty chain */
+    assert_ok(eth_sender_rollback(s, 0, &e));
+    for (size_t i = 0; i < 3; i++) {
+        struct eth_receipt rc = {0};
+        assert_ok(eth_sender_wait(s, &tx[i], 10000, &rc, &e));
+        assert_true(rc.ok);
+        eth_receipt_done(&rc);
+    }
+    struct eth_receipt rc = {0};
+    assert_ok(eth_sender_send(s, &w, 10000, &rc, &e));
+    eth_receipt_done(&rc);
+    assert_ok(eth_balance(rpc, &to, (struct eth_at){0}, &wei, &e));
+    assert_int_equal(u256_cmp(wei, u256_of(4)), 0); /* each once */
+    eth_sender_free(s);
+    temp_gone(path);
+}
+
 /* The last one: it kills the node. */
 FIBER_TEST(a_node_that_comes_back_with_less_is_a_reorg) {
     struct sr_err e = {0};
@@ -575,6 +618,7 @@ int main(void) {
         cmocka_unit_test(a_follower_that_polls_sees_reorgs),
         cmocka_unit_test(a_long_history_is_read_in_ranges),
         cmocka_unit_test(a_roles_own_failure_ends_the_following),
+        cmocka_unit_test(a_node_that_lost_everything_is_sent_everything_again),
         cmocka_unit_test(a_node_that_comes_back_with_less_is_a_reorg),
     };
     return cmocka_run_group_tests_name("eth/node", t, setup, teardown);
