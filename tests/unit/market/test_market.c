@@ -1112,6 +1112,19 @@ FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
     }
 }
 
+FIBER_TEST(a_publish_costs_one_request_to_the_node) {
+    struct addr app = make_app(DAVE, "publish");
+    int64_t t = clock_mono_us();
+    for (unsigned i = 0; i < 100; i++) {
+        struct poco_order o = app_order(&app, 1 + i);
+        (void)publish(DAVE, &o);
+    }
+    t = (clock_mono_us() - t) / 100;
+    print_message("publish: %lld us with its challenge, two signatures and the node's answer\n",
+                  (long long)t);
+    assert_true(t < 200000);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(parameters_have_the_official_messages),
@@ -1126,6 +1139,7 @@ int main(void) {
         cmocka_unit_test(a_client_is_told_of_its_deals_tasks),
         cmocka_unit_test(the_subgraphs_answer_what_explorer_and_sdk_ask),
         cmocka_unit_test(the_index_is_the_same_when_built_again),
+        cmocka_unit_test(a_publish_costs_one_request_to_the_node),
         cmocka_unit_test(a_page_among_five_thousand_orders_is_quick),
         cmocka_unit_test(kept_counts_follow_every_change),
     };
