@@ -12,9 +12,10 @@
  */
 
 #define PART_TAIL_ROOM 64u
+#define ADD_PIECE      (128u * 1024)
 
 struct upload {
-    ipfs_read_fn read;
+    ipfs_next_fn next;
     void *arg;
     struct dag_builder *dag;
     struct slice head, tail; /* of the form, still to be sent */
@@ -23,36 +24,34 @@ struct upload {
     struct dag_result made;
 };
 
-static size_t take(struct slice *s, void *p, size_t n) {
-    if (n > s->n) n = s->n;
-    memcpy(p, s->p, n);
-    s->p += n;
-    s->n -= n;
-    return n;
+static struct slice take_slice(struct slice *s) {
+    struct slice all = *s;
+    *s = (struct slice){NULL, 0};
+    return all;
 }
 
-static sr_status upload_read(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err) {
+static sr_status upload_next(void *arg, struct slice *ret_piece, struct sr_err *err) {
     struct upload *u = arg;
-    size_t got = 0;
     if (u->head.n > 0) {
-        *ret_n = take(&u->head, p, n);
+        *ret_piece = take_slice(&u->head);
         return SR_OK;
     }
     if (!u->content_done) {
-        SR_TRY(u->read(u->arg, p, n, &got, err));
-        u->sent += got;
-        if (u->size != UINT64_MAX && (u->sent > u->size || (got == 0 && u->sent != u->size))) {
+        struct slice piece = {NULL, 0};
+        SR_TRY(u->next(u->arg, &piece, err));
+        u->sent += piece.n;
+        if (u->size != UINT64_MAX && (u->sent > u->size || (piece.n == 0 && u->sent != u->size))) {
             sr_hint(err, "let nothing write to the file meanwhile, then try again");
             return sr_fail(err, SR_E_CONFLICT, "the content changed its size while it was sent");
         }
-        if (got > 0) {
-            *ret_n = got;
-            return dag_add(u->dag, slice_of(p, got), err);
+        if (piece.n > 0) {
+            *ret_piece = piece;
+            return SR_OK;
         }
         u->content_done = true;
         SR_TRY(dag_end(u->dag, &u->made, err));
     }
-    *ret_n = take(&u->tail, p, n);
+    *ret_piece = take_slice(&u->tail);
     return SR_OK;
 }
 
@@ -90,11 +89,11 @@ static sr_status answer_check(const struct http_answer *a, const char *url, stru
                    what.p ? (const char *)what.p : "");
 }
 
-sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size,
-                   struct dag_result *ret, struct sr_err *err) {
+sr_status ipfs_add_pieces(const char *node, ipfs_next_fn next, void *arg, uint64_t size,
+                          struct dag_builder *fed, struct dag_result *ret, struct sr_err *err) {
     uint8_t seed[16];
     char mark[2 * sizeof seed + 1], head[256], tail[PART_TAIL_ROOM], type[96], url[512];
-    struct upload u = {.read = read, .arg = arg, .size = size};
+    struct upload u = {.next = next, .arg = arg, .dag = fed, .size = size};
     cleanup_answer struct http_answer a = {0};
     struct cid theirs;
     SR_TRY(random_bytes(seed, sizeof seed, err));
@@ -113,16 +112,13 @@ sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size
     struct http_call call = {.method = "POST",
                              .url = url,
                              .headers = headers,
-                             .body_read = upload_read,
+                             .body_next = upload_next,
                              .arg = &u,
                              .body_length = size == UINT64_MAX ? UINT64_MAX
                                                                : size + (uint64_t)nh + (uint64_t)nt,
                              .max_body = ANSWER_MAX,
                              .timeout_ms = TIMEOUT_MS};
-    SR_TRY(dag_new(NULL, NULL, &u.dag, err));
-    sr_status st = http_fetch(&call, &a, err);
-    dag_free(u.dag);
-    SR_TRY(st);
+    SR_TRY(http_fetch(&call, &a, err));
     SR_TRY(answer_check(&a, url, err));
     SR_TRY(answer_cid(buf_slice(&a.body), &theirs, err));
     if (!u.content_done || !hash_eq(&theirs.digest, &u.made.cid.digest)) {
@@ -134,9 +130,41 @@ sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size
     return SR_OK;
 }
 
+/* Content that is read here, and hashed as it is read. */
+struct reading {
+    ipfs_read_fn read;
+    void *arg;
+    struct dag_builder *dag;
+    uint8_t *room;
+};
+
+static sr_status read_next(void *arg, struct slice *ret_piece, struct sr_err *err) {
+    struct reading *r = arg;
+    size_t n = 0;
+    SR_TRY(r->read(r->arg, r->room, ADD_PIECE, &n, err));
+    *ret_piece = slice_of(r->room, n);
+    return dag_add(r->dag, *ret_piece, err);
+}
+
+sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size,
+                   struct dag_result *ret, struct sr_err *err) {
+    struct reading r = {.read = read, .arg = arg};
+    cleanup_free uint8_t *room = malloc(ADD_PIECE);
+    if (!room) return sr_fail(err, SR_E_NOMEM, "no memory for an upload");
+    r.room = room;
+    SR_TRY(dag_new(NULL, NULL, &r.dag, err));
+    sr_status st = ipfs_add_pieces(node, read_next, &r, size, r.dag, ret, err);
+    dag_free(r.dag);
+    return st;
+}
+
 static sr_status slice_read(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err) {
+    struct slice *s = arg;
     (void)err;
-    *ret_n = take(arg, p, n);
+    if (n > s->n) n = s->n;
+    if (n) memcpy(p, s->p, n);
+    *s = slice_of(s->p + n, s->n - n);
+    *ret_n = n;
     return SR_OK;
 }
 

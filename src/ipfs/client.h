@@ -25,6 +25,17 @@ typedef sr_status (*ipfs_read_fn)(void *arg, void *p, size_t n, size_t *ret_n, s
  */
 SR_CHECK sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size,
                             struct dag_result *ret, struct sr_err *err);
+/* The next piece, borrowed until the next call; empty at the end. */
+typedef sr_status (*ipfs_next_fn)(void *arg, struct slice *ret_piece, struct sr_err *err);
+/*
+ * ipfs_add_pieces - ipfs_add without copies, for content that is made in pieces elsewhere
+ *
+ * fed      borrowed: a builder that got the same bytes by the time next gives the end; it is ended
+ *          here. So the maker of the content can hash it on its own thread.
+ */
+SR_CHECK sr_status ipfs_add_pieces(const char *node, ipfs_next_fn next, void *arg, uint64_t size,
+                                   struct dag_builder *fed, struct dag_result *ret,
+                                   struct sr_err *err);
 SR_CHECK sr_status ipfs_add_bytes(const char *node, struct slice data, struct dag_result *ret,
                                   struct sr_err *err);
 

@@ -204,6 +204,10 @@ static int64_t fetch_deadline(const struct fetch *f) {
     return deadline_min_(f->total_us, deadline_after_(f->idle_ms));
 }
 
+static bool is_streamed(const struct fetch *f) {
+    return f->with_body && (f->call->body_read || f->call->body_next);
+}
+
 static sr_status request_head(const struct fetch *f, const struct url *u, struct buf *b,
                               struct sr_err *err) {
     const struct http_call *call = f->call;
@@ -230,9 +234,9 @@ static sr_status request_head(const struct fetch *f, const struct url *u, struct
         buf_str(b, *h);
         buf_str(b, "\r\n");
     }
-    if (f->with_body && call->body_read && call->body_length == UINT64_MAX)
+    if (is_streamed(f) && call->body_length == UINT64_MAX)
         buf_str(b, "Transfer-Encoding: chunked\r\n");
-    else if (f->with_body && call->body_read)
+    else if (is_streamed(f))
         buf_printf(b, "Content-Length: %llu\r\n", (unsigned long long)call->body_length);
     else if (f->with_body && (call->body.n || strcmp(f->method, "GET") != 0))
         buf_printf(b, "Content-Length: %zu\r\n", call->body.n);
@@ -242,40 +246,54 @@ static sr_status request_head(const struct fetch *f, const struct url *u, struct
 
 #define BODY_CHUNK (64u << 10)
 
-static sr_status send_streamed(struct fetch *f, struct stream *s, struct sr_err *err) {
+/* The next piece of a streamed body; one that is read goes into room. */
+static sr_status next_piece(const struct http_call *call, uint8_t *room, uint64_t left,
+                            struct slice *ret, struct sr_err *err) {
+    if (call->body_next) {
+        SR_TRY(call->body_next(call->arg, ret, err));
+    } else {
+        size_t want = left < BODY_CHUNK ? (size_t)left : BODY_CHUNK, n = 0;
+        SR_TRY(call->body_read(call->arg, room, want, &n, err));
+        *ret = slice_of(room, n);
+    }
+    if (ret->n > left || (!call->body_next && ret->n > BODY_CHUNK))
+        return sr_fail(err, SR_E_RANGE, "the body's reader gave too much");
+    return SR_OK;
+}
+
+static sr_status send_pieces(struct fetch *f, struct stream *s, uint8_t *room, struct sr_err *err) {
     const struct http_call *call = f->call;
-    uint8_t *chunk = malloc(BODY_CHUNK + 32);
-    if (!chunk) return sr_fail(err, SR_E_NOMEM, "no memory for a body");
     bool chunks = call->body_length == UINT64_MAX;
     uint64_t left = call->body_length;
-    sr_status st = SR_OK;
-    f->body_begun = true;
-    while (st == SR_OK && left > 0) {
-        size_t want = BODY_CHUNK, n = 0;
-        if (!chunks && left < want) want = (size_t)left;
-        st = call->body_read(call->arg, chunk + 20, want, &n, err);
-        if (st != SR_OK) break;
-        if (n > want) st = sr_fail(err, SR_E_RANGE, "the body's reader gave too much");
-        if (n == 0 && !chunks) st = sr_fail(err, SR_E_RANGE, "the body is shorter than announced");
-        if (st != SR_OK) break;
-        struct slice piece = slice_of(chunk + 20, n);
+    const char *end_line = ""; /* of the chunk before: sent with the next one's size */
+    while (left > 0) {
+        struct slice piece = {NULL, 0}, line = {NULL, 0};
+        char size[32];
+        SR_TRY(next_piece(call, room, left, &piece, err));
         if (chunks) {
-            char size[20];
-            int k = snprintf(size, sizeof size, "%zx\r\n", n);
-            piece.p -= k;
-            piece.n += (size_t)k + 2;
-            memcpy(chunk + 20 - k, size, (size_t)k);
-            memcpy(chunk + 20 + n, "\r\n", 2);
+            int k = snprintf(size, sizeof size, "%s%zx\r\n%s", end_line, piece.n,
+                             piece.n == 0 ? "\r\n" : "");
+            line = slice_of(size, (size_t)k);
+            end_line = "\r\n";
+        } else if (piece.n == 0) {
+            return sr_fail(err, SR_E_RANGE, "the body is shorter than announced");
         } else {
-            left -= n;
+            left -= piece.n;
         }
         if (f->total_us && clock_mono_us() > f->total_us)
-            st = sr_fail(err, SR_E_TIMEOUT, "the call took too long");
-        else
-            st = stream_write(s, piece, err);
-        if (n == 0) break;
+            return sr_fail(err, SR_E_TIMEOUT, "the call took too long");
+        SR_TRY(stream_write2_(s, line, piece, err));
+        if (piece.n == 0) break;
     }
-    free(chunk);
+    return SR_OK;
+}
+
+static sr_status send_streamed(struct fetch *f, struct stream *s, struct sr_err *err) {
+    uint8_t *room = f->call->body_next ? NULL : malloc(BODY_CHUNK);
+    if (!room && !f->call->body_next) return sr_fail(err, SR_E_NOMEM, "no memory for a body");
+    f->body_begun = true;
+    sr_status st = send_pieces(f, s, room, err);
+    free(room);
     return st;
 }
 
@@ -285,7 +303,7 @@ static sr_status send_request(struct fetch *f, struct http_conn *c, const struct
     buf_init(&b, REQUEST_MAX);
     SR_TRY(request_head(f, u, &b, err));
     const struct http_call *call = f->call;
-    bool streamed = f->with_body && call->body_read;
+    bool streamed = is_streamed(f);
     struct slice body = f->with_body && !streamed ? call->body : slice_of(NULL, 0);
     SR_TRY(stream_write2_(c->stream, buf_slice(&b), body, err));
     return streamed ? send_streamed(f, c->stream, err) : SR_OK;
@@ -484,7 +502,7 @@ sr_status http_fetch(const struct http_call *call, struct http_answer *ret, stru
     buf_init(&a.body, (call->max_body ? call->max_body : BODY_MAX) + 1);
     struct fetch f = {.call = call,
                       .method = call->method ? call->method : "GET",
-                      .with_body = call->body_read != NULL || call->body.n > 0 ||
+                      .with_body = call->body_read || call->body_next || call->body.n > 0 ||
                                    (call->method && (strcmp(call->method, "POST") == 0 ||
                                                      strcmp(call->method, "PUT") == 0 ||
                                                      strcmp(call->method, "PATCH") == 0)),

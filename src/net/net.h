@@ -160,6 +160,9 @@ struct http_call {
     /* Streams the request body instead of .body: fills p with 1..n bytes, *ret_n 0 at the end.
      * body_length UINT64_MAX: chunked. */
     sr_status (*body_read)(void *arg, void *p, size_t n, size_t *ret_n, struct sr_err *err);
+    /* Instead of body_read, without copies: the next piece, borrowed until the next call; empty at
+     * the end. */
+    sr_status (*body_next)(void *arg, struct slice *ret_piece, struct sr_err *err);
     uint64_t body_length;
     /* Streams the answer's body of a 2xx instead of .body of the answer. */
     sr_status (*on_data)(void *arg, struct slice data, struct sr_err *err);

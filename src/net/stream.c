@@ -177,9 +177,9 @@ sr_status stream_write(struct stream *s, struct slice data, struct sr_err *err) 
 
 sr_status stream_write2_(struct stream *s, struct slice a, struct slice b, struct sr_err *err) {
     SR_TRY(fmutex_lock(&s->writing, err));
-    sr_status st;
+    sr_status st = SR_OK;
     if (s->ssl) {
-        st = tls_write_locked_(s, a, err);
+        if (a.n) st = tls_write_locked_(s, a, err);
         if (st == SR_OK && b.n) st = tls_write_locked_(s, b, err);
     } else {
         struct iovec v[2] = {iov_of(a), iov_of(b)};

@@ -33,7 +33,6 @@ struct job {
     struct pd_file *files;
     size_t n;
     const struct pd_tree *tree;
-    size_t piece; /* bytes asked for at once */
     void (*meanwhile)(void *arg);
     void *arg;
     struct buf cipher;
@@ -47,22 +46,27 @@ struct job {
 static sr_status read_all(struct job *j, struct pd_stream *s, struct sr_err *err) {
     struct sha256 sha;
     SR_TRY(sha256_init(&sha, err));
-    cleanup_free uint8_t *p = malloc(j->piece);
     for (;;) {
-        size_t n;
-        sr_status st = pd_stream_read(s, p, j->piece, &n, err);
+        struct slice piece;
+        sr_status st = pd_stream_next(s, &piece, err);
         if (st != SR_OK) sha256_drop(&sha);
         SR_TRY(st);
-        if (n == 0) break;
+        if (piece.n == 0) break;
         if (j->meanwhile) j->meanwhile(j->arg);
         j->meanwhile = NULL;
-        sha256_add(&sha, slice_of(p, n));
-        if (j->keep) buf_put(&j->cipher, p, n);
-        j->total += n;
+        sha256_add(&sha, piece);
+        if (j->keep) buf_add(&j->cipher, piece);
+        j->total += piece.n;
     }
     j->checksum = sha256_end(&sha);
     struct hash said = pd_stream_checksum(s);
     assert_true(hash_eq(&said, &j->checksum));
+    struct dag_result fed, again;
+    SR_TRY(dag_end(pd_stream_dag(s), &fed, err));
+    assert_int_equal(fed.file_bytes, j->total);
+    if (!j->keep) return SR_OK;
+    SR_TRY(dag_of_bytes(buf_slice(&j->cipher), &again, err));
+    assert_true(cid_eq(&fed.cid, &again.cid));
     return SR_OK;
 }
 
@@ -115,12 +119,13 @@ static void same_content(const struct zip_reader *z, const char *key, const char
 
 static void files_of_any_size_come_back_byte_by_byte(void **state) {
     (void)state;
-    static const size_t sizes[] = {0, 1, 15, 16, 524287, 524288, 524289, 3000000};
+    static const size_t sizes[] = {0,      1,      15,     16,     524236,  524237,
+                                   524238, 524287, 524288, 524289, 1048500, 3000000};
     for (size_t i = 0; i < SR_ARRAY_LEN(sizes); i++) {
         cleanup_free char *a = file_of("a.bin", sizes[i], 1), *b = file_of("b.bin", 1000, 2);
         struct pd_file files[2] = {{.path = a, .key = "first", .fd = -1},
                                    {.path = b, .key = "second", .fd = -1}};
-        struct job j = {.files = files, .n = 2, .piece = 65536 + i * 777, .keep = true};
+        struct job j = {.files = files, .n = 2, .keep = true};
         struct sr_err err = {0};
         struct zip_reader *z = NULL;
         cleanup_buf struct buf plain;
@@ -144,7 +149,7 @@ static void an_object_comes_back_leaf_by_leaf(void **state) {
     struct sr_err err = {0};
     assert_int_equal(
         pd_tree_of_json(SLICE_LIT("{\"a\":{\"b\":\"text\",\"c\":{}},\"n\":1.5}"), &t, &err), SR_OK);
-    struct job j = {.tree = &t, .piece = 100, .keep = true};
+    struct job j = {.tree = &t, .keep = true};
     struct zip_reader *z = NULL;
     cleanup_buf struct buf plain;
     buf_init(&j.cipher, 1u << 20);
@@ -185,7 +190,7 @@ static void a_file_that_changes_is_noticed(void **state) {
     for (size_t i = 0; i < SR_ARRAY_LEN(changes); i++) {
         cleanup_free char *path = file_of("changing", 9000000, 3);
         struct pd_file f = {.path = path, .key = "file", .fd = -1};
-        struct job j = {.files = &f, .n = 1, .piece = 4096, .meanwhile = changes[i], .arg = path};
+        struct job j = {.files = &f, .n = 1, .meanwhile = changes[i], .arg = path};
         struct sr_err err = {0};
         assert_int_equal(net_call(protect, &j, &err), SR_E_CONFLICT);
         assert_non_null(strstr(err.what, "changed while it was read"));
@@ -196,7 +201,7 @@ static void a_file_that_changes_is_noticed(void **state) {
 static void what_is_no_file_is_refused(void **state) {
     (void)state;
     struct pd_file f = {.path = folder, .key = "file", .fd = -1};
-    struct job j = {.files = &f, .n = 1, .piece = 4096};
+    struct job j = {.files = &f, .n = 1};
     struct sr_err err = {0};
     assert_int_equal(net_call(protect, &j, &err), SR_E_USAGE);
     pd_file_close(&f);
@@ -216,7 +221,7 @@ static void memory_does_not_grow_with_the_file(void **state) {
     assert_int_equal(ftruncate(fd, 128 << 20), 0);
     (void)getrusage(RUSAGE_SELF, &before);
     struct pd_file f = {.path = path, .key = "file", .fd = -1};
-    struct job j = {.files = &f, .n = 1, .piece = 65536};
+    struct job j = {.files = &f, .n = 1};
     assert_int_equal(net_call(protect, &j, NULL), SR_OK);
     (void)getrusage(RUSAGE_SELF, &after);
     assert_true(j.total == j.length);
