@@ -71,7 +71,7 @@ struct sched_times {
 #define SCHED_TIMES                                                                                \
     (struct sched_times) {                                                                         \
         .orphan = 10000, .same_worker = 3000, .settle = 5000, .resettle = 20000, .confirm = 60000, \
-        .tick = SCHED_TICK_MS, .order_check = 60000                                                \
+        .tick = SCHED_TICK_MS, .order_check = 60000, .poll = 500                                   \
     }
 
 struct sched_config {
