@@ -483,6 +483,46 @@ SERVER_TEST(request_bodies_stream_with_and_without_length) {
     return SR_OK;
 }
 
+static sr_status give_piece(void *arg, struct slice *ret, struct sr_err *err) {
+    (void)err;
+    static const uint8_t big[300000];
+    struct counter *c = arg;
+    size_t k = c->limit - c->n < sizeof big ? (size_t)(c->limit - c->n) : sizeof big;
+    *ret = slice_of(big, k);
+    c->n += k;
+    return SR_OK;
+}
+
+SERVER_TEST(request_bodies_stream_by_borrowed_pieces) {
+    for (int chunked = 0; chunked < 2; chunked++)
+        for (uint64_t size = 0; size <= 1000001; size += 1000001) {
+            struct counter c = {.limit = size};
+            char want[24];
+            struct http_call call = {.method = "PUT",
+                                     .url = url_of("/count"),
+                                     .body_next = give_piece,
+                                     .body_length = chunked ? UINT64_MAX : size,
+                                     .arg = &c};
+            cleanup_answer struct http_answer a = {0}, b = {0};
+            SR_TRY(http_fetch(&call, &a, err));
+            (void)snprintf(want, sizeof want, "%llu", (unsigned long long)size);
+            CHECK(a.status == 200 && slice_is(buf_slice(&a.body), want));
+            SR_TRY(get("/hello", &b, err)); /* nothing is left in the connection */
+            CHECK(b.status == 200);
+        }
+    struct counter c = {.limit = 5};
+    struct http_call call = {.method = "PUT",
+                             .url = url_of("/count"),
+                             .body_next = give_piece,
+                             .body_length = 6,
+                             .arg = &c};
+    struct http_answer a = {0};
+    CHECK(http_fetch(&call, &a, NULL) == SR_E_RANGE); /* shorter than announced */
+    c = (struct counter){.limit = 7};
+    CHECK(http_fetch(&call, &a, NULL) == SR_E_RANGE); /* longer */
+    return SR_OK;
+}
+
 SERVER_TEST(a_reader_that_does_not_read_stops_the_writer) {
     struct stream *s;
     SR_TRY(dial(&s, err));
@@ -892,6 +932,7 @@ int main(void) {
         cmocka_unit_test(header_values_cannot_carry_a_second_header),
         cmocka_unit_test(answers_stream_with_and_without_length),
         cmocka_unit_test(request_bodies_stream_with_and_without_length),
+        cmocka_unit_test(request_bodies_stream_by_borrowed_pieces),
         cmocka_unit_test(a_reader_that_does_not_read_stops_the_writer),
         cmocka_unit_test(a_cut_answer_is_an_error),
         cmocka_unit_test(connections_are_reused),
