@@ -28,6 +28,9 @@ struct oci_source {
     sr_status (*read_at)(void *arg, uint64_t off, void *p, size_t n, struct sr_err *err);
     void *arg;
     uint64_t size;
+    /* May be NULL. Told by oci_unpack: these bytes will not be read again (a source in memory can
+     * let go of them, so that archive and files are not both there in full). */
+    void (*forget)(void *arg, uint64_t off, uint64_t n);
 };
 /* Over a regular file (fd borrowed while the source lives) and over memory (*mem borrowed). */
 SR_CHECK sr_status oci_source_fd(int fd, struct oci_source *ret, struct sr_err *err);

@@ -22,7 +22,7 @@ sr_status oci_source_fd(int fd, struct oci_source *ret, struct sr_err *err) {
     struct stat st;
     if (fstat(fd, &st) != 0) return sr_fail(err, SR_E_SYS, "looking at the image archive");
     if (!S_ISREG(st.st_mode)) return sr_fail(err, SR_E_USAGE, "the image archive is not a file");
-    *ret = (struct oci_source){fd_read_at, (void *)(intptr_t)fd, (uint64_t)st.st_size};
+    *ret = (struct oci_source){fd_read_at, (void *)(intptr_t)fd, (uint64_t)st.st_size, NULL};
     return SR_OK;
 }
 
@@ -35,5 +35,5 @@ static sr_status mem_read_at(void *arg, uint64_t off, void *p, size_t n, struct 
 }
 
 struct oci_source oci_source_mem(const struct slice *mem) {
-    return (struct oci_source){mem_read_at, (void *)(uintptr_t)mem, mem->n};
+    return (struct oci_source){mem_read_at, (void *)(uintptr_t)mem, mem->n, NULL};
 }

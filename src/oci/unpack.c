@@ -25,6 +25,7 @@ struct layer_stream {
     uint64_t off, left; /* of the blob */
     uint64_t out_max;   /* content bytes still allowed */
     struct sha256 blob_sum, diff_sum;
+    bool forget; /* no later layer is of the same blob */
     bool zlib_on, member_open;
     z_stream z;
     uint8_t *in;
@@ -38,6 +39,13 @@ static void stream_done(struct layer_stream *s) {
     *s = (struct layer_stream){0};
 }
 
+/* Images do hold the same (often empty) layer twice. */
+static bool is_last_use(const struct oci_image *img, const struct oci_layer *layer) {
+    for (const struct oci_layer *y = layer + 1; y < img->layers + img->n_layers; y++)
+        if (y->blob.off == layer->blob.off) return false;
+    return true;
+}
+
 static sr_status stream_init(struct layer_stream *s, struct oci_image *img,
                              const struct oci_layer *layer, uint64_t out_max, struct sr_err *err) {
     *s = (struct layer_stream){.img = img,
@@ -45,6 +53,7 @@ static sr_status stream_init(struct layer_stream *s, struct oci_image *img,
                                .off = layer->blob.off,
                                .left = layer->blob.size,
                                .out_max = out_max};
+    s->forget = img->src.forget && is_last_use(img, layer);
     SR_TRY(sha256_init(&s->blob_sum, err));
     if (!layer->gzip) return SR_OK;
     SR_TRY(sha256_init(&s->diff_sum, err));
@@ -60,6 +69,7 @@ static sr_status blob_read(struct layer_stream *s, void *p, size_t n, size_t *re
     size_t take = s->left < n ? (size_t)s->left : n;
     if (take > 0) SR_TRY(s->img->src.read_at(s->img->src.arg, s->off, p, take, err));
     sha256_add(&s->blob_sum, slice_of(p, take));
+    if (s->forget && take > 0) s->img->src.forget(s->img->src.arg, s->off, take);
     s->off += take;
     s->left -= take;
     *ret_n = take;

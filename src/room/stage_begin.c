@@ -66,17 +66,23 @@ static sr_status recv_image(struct room *r, struct sr_err *err) {
     return room_recv_data(r, &head, r->begin.disk_bytes, to_file, &r->image_fd, err);
 }
 
+/* The archive lies in the room's memory: what is unpacked of it goes at once. */
+static void let_go(void *arg, uint64_t off, uint64_t n) {
+    (void)fallocate((int)(intptr_t)arg, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+                    (off_t)n);
+}
+
 static sr_status unpack_image(struct room *r, struct sr_err *err) {
     struct oci_source src;
     struct oci_limits limits = {.max_bytes = r->begin.disk_bytes, .max_entries = JAIL_INODES};
     SR_TRY(oci_source_fd(r->image_fd, &src, err));
+    src.forget = let_go;
     SR_TRY(oci_open(src, &r->begin.app_digest, &r->image, err));
     cleanup_close int root = open(JAIL_APP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) return sr_fail(err, SR_E_SYS, "opening the image's folder");
     jail_as_app(&r->jail);
     sr_status st = oci_unpack(r->image, root, &limits, err);
     jail_as_room();
-    /* The archive is in memory: let it go as soon as it is unpacked. */
     (void)close(sr_take_fd(r->image_fd));
     return st;
 }

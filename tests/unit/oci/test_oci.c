@@ -154,6 +154,25 @@ static void archive_of(struct buf *out, const struct slice *layers, const bool *
     buf_done(&text);
 }
 
+/* Three layers of which the third is the first again: its blob is in the archive once. */
+static void archive_same_layer_once(struct buf *out, const struct slice layers[3],
+                                    const bool gzip[3]) {
+    struct buf twice;
+    archive_of(&twice, layers, gzip, 3);
+    size_t first = 512 + layers[0].n + tar_padding(layers[0].n), at = 0;
+    /* Blobs come in order: cut the third one's entry out. */
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t size = 0;
+        for (size_t k = 0; k < 11; k++) size = size * 8 + (uint64_t)(twice.p[at + 124 + k] - '0');
+        at += 512 + (size_t)size + tar_padding(size);
+    }
+    buf_init(out, 16u << 20);
+    buf_put(out, twice.p, at);
+    buf_put(out, twice.p + at + first, twice.n - at - first);
+    assert_int_equal(out->bad, SR_OK);
+    buf_done(&twice);
+}
+
 static sr_status unpack_bytes(struct slice bytes, const char *root, const struct oci_limits *lim,
                               struct sr_err *err) {
     struct oci_image *img = NULL;
@@ -527,6 +546,45 @@ static void long_paths_survive_the_round_trip(void **state) {
     oci_built_done(&built);
 }
 
+static void scribble(void *arg, uint64_t off, uint64_t n) {
+    const struct slice *m = arg;
+    memset((uint8_t *)(uintptr_t)m->p + off, 0xee, n);
+}
+
+static void bytes_that_were_forgotten_are_not_read_again(void **state) {
+    (void)state;
+    struct buf one, two, b;
+    buf_init(&one, 1u << 20);
+    buf_init(&two, 65536);
+    char big[300001];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    raw_entry(&one, '0', "a", NULL, big, 0644);
+    tar_end(&one);
+    raw_entry(&two, '0', "b", NULL, "b", 0644);
+    tar_end(&two);
+    for (unsigned gz = 0; gz < 2; gz++) {
+        const struct slice layers[] = {buf_slice(&two), buf_slice(&one), buf_slice(&two)};
+        const bool gzip[] = {false, gz == 1, false};
+        struct sr_err err = {0};
+        struct oci_image *img;
+        archive_same_layer_once(&b, layers, gzip);
+        struct slice bytes = buf_slice(&b);
+        struct oci_source src = oci_source_mem(&bytes);
+        src.forget = scribble;
+        if (oci_open(src, NULL, &img, &err) != SR_OK) fail_msg("%s", err.what);
+        int fd = fresh_root("forget");
+        if (oci_unpack(img, fd, NULL, &err) != SR_OK) fail_msg("%s", err.what);
+        holds("forget/b", "b");
+        holds("forget/a", big);
+        (void)close(fd);
+        oci_close(img);
+        buf_done(&b);
+    }
+    buf_done(&one);
+    buf_done(&two);
+}
+
 static void egress_entries_are_host_and_port(void **state) {
     (void)state;
     static const char *const good[] = {"a:1", "api.example.org:443", "1.2.3.4:65535", "x-y.z:80"};
@@ -553,6 +611,7 @@ int main(void) {
         cmocka_unit_test(limits_on_size_and_number_hold),
         cmocka_unit_test(a_gzip_bomb_stops_at_the_limit),
         cmocka_unit_test(long_paths_survive_the_round_trip),
+        cmocka_unit_test(bytes_that_were_forgotten_are_not_read_again),
         cmocka_unit_test(egress_entries_are_host_and_port),
     };
     return cmocka_run_group_tests_name("oci", t, make_dir, drop_dir);
