@@ -172,9 +172,21 @@ class Network:
         self.log.close()
         self.process = None
         self.no_orphans()
+        self.no_broken_role()
         if how in (signal.SIGINT, signal.SIGTERM) and code != 0:
             raise AssertionError(f"up ended with {code}: {self.stderr()}")
         return seconds
+
+    def no_broken_role(self):
+        """A sanitizer's or an assertion's words in a log fail the test, whatever the commands said."""
+        folder = os.path.join(self.dir, "logs")
+        for name in os.listdir(folder) if os.path.isdir(folder) else []:
+            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
+                text = f.read()
+            for word in ("Sanitizer", "runtime error:", "assertion failed", "SR_ASSERT"):
+                if word in text:
+                    at = text.index(word)
+                    raise AssertionError(f"{name}: {text[max(0, at - 300):at + 3000]}")
 
     def no_orphans(self, seconds=3.0):
         def none_left():
