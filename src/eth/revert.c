@@ -90,7 +90,12 @@ void eth_revert_text(struct slice data, struct buf *b) {
         buf_printf(b, "panic: %s", text);
         return;
     }
-    for (size_t i = 0; i < SR_ARRAY_LEN(errors); i++) {
+    static uint8_t sel[SR_ARRAY_LEN(errors)][4]; /* filled once; only ever the same values */
+    static bool ready;
+    for (size_t i = 0; !ready && i < SR_ARRAY_LEN(errors); i++) abi_selector(errors[i], sel[i]);
+    ready = true;
+    for (size_t i = 0; data.n >= 4 && i < SR_ARRAY_LEN(errors); i++) {
+        if (memcmp(data.p, sel[i], 4) != 0) continue;
         if (abi_decode_call(data, errors[i], &o, NULL) != SR_OK) continue;
         struct slice name, rest;
         (void)slice_cut(slice_str(errors[i]), '(', &name, &rest);
