@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The story of make demo, checked step by step."""
 import os
+import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -131,6 +133,20 @@ class Story(unittest.TestCase):
         self.n.cli("run", self.app, "--data", self.data, "-o", out, who="bob")
         used = self.n.cli("run", self.app, "--data", self.data, who="bob", code=3)
         self.assertIn("not granted", used.error)  # one access was granted, one was used
+
+
+class Demo(unittest.TestCase):
+    def test_the_demo_runs_and_fits_on_a_screen(self):
+        with tempfile.TemporaryDirectory(prefix="sr-") as folder:
+            done = subprocess.run([os.path.join(harness.ROOT, "tools", "demo")], capture_output=True, text=True, timeout=180,
+                                  check=False, env={"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder,
+                                                    "STRONGROOM_BUILD": harness.BUILD})
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertLess(done.stdout.count("\n"), 45)
+            self.assertLess(max(len(line) for line in done.stdout.split("\n")), 140)
+            self.assertEqual(done.stdout.count("no record found"), 5)
+            self.assertIn("the owner has revoked access", done.stdout)
+            self.assertEqual(os.listdir(folder), [])
 
 
 class Variants(unittest.TestCase):
