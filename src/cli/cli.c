@@ -57,7 +57,8 @@ static sr_status open_client(struct cli *c, struct sr_err *err) {
 
 /* Evidence and bundles are judged from files: there may be no network at all. */
 static bool is_offline(const struct cli_cmd *cmd) {
-    return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure;
+    return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure ||
+           cmd->run == cmd_verify;
 }
 
 static int run(const struct cli_cmd *cmd, int argc, char **argv) {

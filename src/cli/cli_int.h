@@ -125,3 +125,4 @@ sr_status cmd_task_wait(struct cli *c, struct sr_err *err);
 sr_status cmd_result(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_verify(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_measure(struct cli *c, struct sr_err *err);
+sr_status cmd_verify(struct cli *c, struct sr_err *err);

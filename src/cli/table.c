@@ -172,5 +172,10 @@ const struct cli_cmd cli_commands[] = {
      "version matters, both answers. SNP: the launch digest. simulated: the MRTD of SIMULATED\n"
      "evidence of a room program.",
      N(o_attest_measure), cmd_attest_measure},
+    {"verify", "FILE", 1, 1, "check a task's evidence bundle, offline",
+     "Recomputes all that the file claims and names the field that fails. What only the chain "
+     "knows is "
+     "listed\nas stated: ask the chain.",
+     NONE, cmd_verify},
 };
 const size_t cli_n_commands = SR_ARRAY_LEN(cli_commands);

@@ -4,7 +4,7 @@
  *
  * Replay proves digests only: an event's text is worth something only when event_proves_data says
  * so, and the registers equal those of a verified quote. Used by: cli (attest), audit, tests.
- * SPEC: attestation.md#3-tdx-guest-interfaces-and-event-log
+ * SPEC: attestation.md#31-event-log-ccel-and-rtmr-replay
  */
 #pragma once
 #include "crypto/crypto.h"

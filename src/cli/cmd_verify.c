@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify FILE: an evidence bundle, checked offline. */
+#include "audit/audit.h"
+#include "cli/cli_int.h"
+
+static void out_hash(struct cli *c, const char *key, const struct hash *h) {
+    out_str(c, key, hash_text(h).s);
+}
+static void out_addr(struct cli *c, const char *key, const struct addr *a) {
+    out_str(c, key, addr_text(a).s);
+}
+
+sr_status cmd_verify(struct cli *c, struct sr_err *err) {
+    cleanup_buf struct buf b = {0};
+    cleanup_buf struct buf held = {0};
+    struct audit_report r;
+    buf_init(&b, AUDIT_MAX);
+    buf_init(&held, 4096);
+    SR_TRY(fs_read(c->args[0], &b, err));
+    if (audit_verify(buf_slice(&b), &r, err) != SR_OK) {
+        sr_hint(err,
+                "the field named is not what was signed or measured: do not rely on this file");
+        return SR_E_CRYPTO;
+    }
+    struct jw w = jw_of(&held);
+    jw_arr(&w);
+    for (size_t i = 0; i < r.n_held; i++) jw_cstr(&w, r.held[i]);
+    jw_end_arr(&w);
+    out_begin(c);
+    out_bool(c, "holds", true);
+    out_str(c, "evidence", wire_verdict_label(r.label));
+    out_bool(c, "simulated", r.simulated);
+    out_text(c, "%s",
+             r.simulated ? "                 SIMULATED evidence protects nothing from the host\n"
+                         : "");
+    out_hash(c, "task", &r.task);
+    out_hash(c, "deal", &r.deal);
+    out_hash(c, "result", &r.result_digest);
+    out_time(c, "released", r.time_ms / 1000);
+    out_json(c, "checked", buf_cstr(&held));
+    out_text(c, "%s", "stated, ask the chain:\n");
+    out_u64(c, "chain", r.chain_id);
+    out_addr(c, "hub", &r.hub);
+    out_hash(c, "transaction", &r.transaction);
+    out_addr(c, "sms_identity", &r.sms_identity);
+    out_addr(c, "worker", &r.worker);
+    out_addr(c, "app_owner", &r.app_owner);
+    out_addr(c, "dataset_owner", &r.dataset_owner);
+    out_addr(c, "pool_owner", &r.workerpool_owner);
+    out_end(c);
+    return SR_OK;
+}
