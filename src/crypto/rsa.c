@@ -51,8 +51,8 @@ sr_status rsa_generate(unsigned bits, struct buf *ret_secret_pem, struct buf *re
                        struct sr_err *err) {
     if (bits != 2048 && bits != 4096) return sr_fail(err, SR_E_RANGE, "RSA of %u bits", bits);
     crypto_init();
-    EVP_PKEY *k = EVP_RSA_gen(bits);
-    if (!k) return ossl_fail(err, SR_E_CRYPTO, "cannot make an RSA key");
+    EVP_PKEY *k = NULL;
+    SR_TRY(rsa_make((int)bits, &k, err));
     sr_status st = write_pem(k, true, ret_secret_pem, err);
     if (st == SR_OK) st = write_pem(k, false, ret_public_pem, err);
     EVP_PKEY_free(k);

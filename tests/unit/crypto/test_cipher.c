@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/ossl_int.h"
 #include "crypto_test.h"
 
 static void cbc(bool encrypt, const struct sr_secret *key, const uint8_t iv[16], struct slice in,
@@ -189,6 +190,23 @@ static void a_new_rsa_key_works(void **state) {
     buf_wipe(&secret), buf_done(&public), buf_done(&enc), buf_wipe(&out);
 }
 
+/* OpenSSL's own check: the primes, and that all numbers belong together. */
+static void new_rsa_keys_are_sound(void **state) {
+    (void)state;
+    static const int sizes[] = {2048, 2048, 4096};
+    for (size_t i = 0; i < SR_ARRAY_LEN(sizes); i++) {
+        EVP_PKEY *k = NULL;
+        crypto_init();
+        OK(rsa_make(sizes[i], &k, NULL));
+        assert_int_equal(EVP_PKEY_get_bits(k), sizes[i]);
+        EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(k, NULL);
+        assert_non_null(c);
+        assert_int_equal(EVP_PKEY_check(c), 1);
+        EVP_PKEY_CTX_free(c);
+        EVP_PKEY_free(k);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(datasets_of_the_official_client),
@@ -198,6 +216,7 @@ int main(void) {
         cmocka_unit_test(results_of_the_official_worker),
         cmocka_unit_test(keys_that_are_not_rsa_are_refused),
         cmocka_unit_test(a_new_rsa_key_works),
+        cmocka_unit_test(new_rsa_keys_are_sound),
     };
     return cmocka_run_group_tests_name("crypto/cipher", t, NULL, NULL);
 }
