@@ -162,15 +162,6 @@ struct hash tag_deal(const struct hash *app, const struct hash *dataset,
 /* ---- ids  SPEC: poco.md#13-identifiers */
 struct hash poco_deal_id(const struct hash *request_hash, struct u256 first);
 struct hash poco_task_id(const struct hash *deal, struct u256 index);
-struct hash poco_result_hash(const struct hash *task, const struct hash *digest);
-struct hash poco_result_seal(const struct addr *worker, const struct hash *task,
-                             const struct hash *digest);
-/* Signed as an EIP-191 message (eth_message_hash) by the scheduler. */
-struct hash poco_authorization_hash(const struct addr *worker, const struct hash *task,
-                                    const struct addr *enclave);
-/* Signed as an EIP-191 message by the room. */
-struct hash poco_enclave_hash(const struct addr *worker, const struct hash *task,
-                              const struct hash *digest);
 
 /*
  * poco_match_check - what matchOrders will say about these four, before any money moves
