@@ -4,6 +4,7 @@
 // accounts, and writes
 //   chain-state.json  anvil's state, for anvil --load-state or --state
 //   chain.json        where everything is, and the development keys
+//   deploy.json       how to do the same on another chain (recipe.mjs)
 // usage: node contracts/deploy.mjs OUTPUT-FOLDER [ARTIFACT-FOLDER]
 //
 // Nothing in it depends on the clock: two runs give the same files.
@@ -12,6 +13,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ethers } from "ethers";
 import { accountKeys, artifactFolder, deployAll, startAnvil } from "./lib.mjs";
+import { makeRecipe } from "./recipe.mjs";
 
 const CHAIN_ID = 421614; // the official clients refuse to sign for chains they do not know
 const GENESIS_TIME = 1735689600; // 2025-01-01
@@ -47,7 +49,9 @@ try {
   const accounts = NAMES.map((name, i) => ({ name, signer: new ethers.Wallet(keys[i], provider) }));
   const byName = Object.fromEntries(accounts.map((a) => [a.name, a.signer]));
 
-  const all = await deployAll(folder, byName.admin);
+  const done = [];
+  const all = await deployAll(folder, byName.admin, { sent: (label, receipt, tx) => done.push({ label, receipt, tx }) });
+  const recipe = await makeRecipe({ folder, provider, deployer: byName.admin.address, chainId: CHAIN_ID, done });
   for (const { name, signer } of accounts) {
     if (name !== "admin") await (await all.rlc.connect(byName.admin).transfer(signer.address, PURSE)).wait();
     if (STAKED.includes(name)) {
@@ -93,6 +97,7 @@ try {
     renameSync(join(outFolder, `${file}.new`), join(outFolder, file));
   };
   write("chain-state.json", JSON.stringify(state));
+  write("deploy.json", `${JSON.stringify(recipe)}\n`);
   write("chain.json", `${JSON.stringify(chain, null, 2)}\n`);
   provider.destroy();
 } finally {

@@ -152,8 +152,8 @@ export function hubAbi(folder) {
 }
 
 /*
- * Deploys and configures everything as `signer`, who owns it. `sent` is called with a label and a receipt for every
- * transaction. `token`: an existing RLC.
+ * Deploys and configures everything as `signer`, who owns it. `sent` is called with a label, a receipt and what was
+ * sent for every transaction: recipe.mjs makes from it what `strongroom contracts deploy` does.
  */
 export async function deployAll(folder, signer, { sent = () => {}, baseURI = "https://nfts-metadata.iex.ec" } = {}) {
   const chainId = (await signer.provider.getNetwork()).chainId;
@@ -161,7 +161,7 @@ export async function deployAll(folder, signer, { sent = () => {}, baseURI = "ht
   const send = async (label, tx) => {
     const response = await signer.sendTransaction({ ...tx, nonce: nonce++ });
     const receipt = await response.wait();
-    sent(label, receipt);
+    sent(label, receipt, tx);
     return receipt;
   };
   const deploy = async (file, name, args = []) => {

@@ -30,7 +30,7 @@ after(async () => {
 });
 
 test("two deployments give the same bytes", () => {
-  for (const file of ["chain-state.json", "chain.json"]) {
+  for (const file of ["chain-state.json", "chain.json", "deploy.json"]) {
     assert.ok(readFileSync(join(folder, "a", file)).equals(readFileSync(join(folder, "b", file))), file);
   }
 });
