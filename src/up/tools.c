@@ -29,9 +29,11 @@ static char *look(const char *dir, const char *name, bool (*check)(const char *)
     return NULL;
 }
 
-static char *find_anvil(void) {
+static char *find_anvil(const char *bin) {
     const char *given = getenv("STRONGROOM_ANVIL");
     if (given) return runs(given) ? slice_dup(slice_str(given)) : NULL;
+    char *installed = look(bin, "../libexec/strongroom/anvil", runs);
+    if (installed) return installed;
 #ifdef ANVIL_PATH
     if (runs(ANVIL_PATH)) return slice_dup(slice_str(ANVIL_PATH));
 #endif
@@ -57,7 +59,7 @@ sr_status tools_find(struct up_tools *ret, struct sr_err *err) {
     if (!t.self) return sr_fail(err, SR_E_SYS, "find this program's own file");
     cleanup_free char *bin = folder_of(t.self);
     if (!bin) return sr_fail(err, SR_E_NOMEM, "out of memory");
-    ret->anvil = find_anvil();
+    ret->anvil = find_anvil(bin);
     ret->vault = look(bin, "strongroom-vault", runs);
     if (!ret->vault) ret->vault = look(bin, "../libexec/strongroom/strongroom-vault", runs);
     ret->room = look(bin, "room", runs);
