@@ -154,6 +154,8 @@ static int set_up(void **state) {
     make_result(w, &deal);
     struct sr_err e = {0};
     if (audit_bundle_make(&w->p, &w->bundle, &e) != SR_OK) fail_msg("%s", e.what);
+    const char *keep = getenv("STRONGROOM_TEST_KEEP_BUNDLE"); /* for a fuzz corpus, by hand */
+    if (keep) OK(fs_write_atomic(keep, buf_slice(&w->bundle), 0644, NULL));
     *state = w;
     return 0;
 }
