@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define RESULT_KEY_BITS 4096
+#define MAKE_MS         120000 /* another process may be making it: minutes on a slow machine */
 
 static char *key_path(const struct sr_client *c, const struct addr *who, const char *suffix) {
     char name[80];
@@ -65,7 +66,10 @@ sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, struct sr_
     buf_init(&secret, 16384);
     cleanup_free char *path = key_path(c, &c->me, "_key");
     if (!path) return sr_fail(err, SR_E_NOMEM, "out of memory");
-    if (!fs_exists(path)) return make_and_keep(c, &c->me, ret_pem, err);
+    if (!fs_exists(path)) { /* two first runs at once must not make two keys */
+        cleanup_close int lock = sdk_lock(c, "result-key", MAKE_MS);
+        if (!fs_exists(path)) return make_and_keep(c, &c->me, ret_pem, err);
+    }
     SR_TRY(fs_read(path, &secret, err));
     sr_status st = rsa_public_of(buf_slice(&secret), ret_pem, err);
     if (st != SR_OK) {

@@ -111,6 +111,10 @@ SR_CHECK sr_status sdk_hash_arg(const char *text, const char *what, struct hash 
 SR_CHECK sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value,
                             struct slice data, struct eth_receipt *ret, struct sr_err *err);
 
+/* A lock of the acting wallet against other processes, held until the descriptor is closed; after
+ * patience_ms, or where there can be none, the caller goes on without. */
+int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms);
+
 /* sms.c */
 /* Is the secret service there, and its vault's key genuine? Before anything is registered. */
 SR_CHECK sr_status sms_ready(struct sr_client *c, struct sr_err *err);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One transaction, mined. */
 #include "sdk/sdk_int.h"
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define LOOK_MS  (SENDER_STUCK_MS / 3 + 2000) /* meanwhile the sender has sent it again once */
 #define GAP_MAX  16                           /* nonces */
 #define NOOP_GAS 21000
+#define LOCK_MS  3000
 
 /* A transfer of nothing to oneself. */
 static sr_status send_nothing(struct sr_client *c, uint64_t nonce, struct sr_err *err) {
@@ -55,6 +59,21 @@ static sr_status wait_mined(struct sr_client *c, const struct hash *tx, struct e
     }
 }
 
+/* Commands that act for one wallet at the same time would ask the node for the same nonce and then
+ * fall over each other: between asking and sending, one at a time. A convenience only: who does not
+ * get the lock in time goes on without it, and the sender sorts it out. */
+int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms) {
+    char name[96];
+    struct sr_err none = {0};
+    (void)snprintf(name, sizeof name, ".%s-%s", what, addr_text(&c->me).s);
+    cleanup_free char *path = path_join(c->keystore, name);
+    if (!path || fs_mkdirs(c->keystore, 0700, &none) != SR_OK) return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    for (uint64_t ms = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && ms < patience_ms; ms += 5)
+        if (fiber_sleep(5, &none) != SR_OK) break;
+    return fd;
+}
+
 sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value, struct slice data,
                    struct eth_receipt *ret, struct sr_err *err) {
     SR_TRY(sdk_chain(c, err));
@@ -66,7 +85,11 @@ sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value
     }
     struct eth_want w = {.to = *to, .value = value, .data = data};
     struct hash tx;
-    sr_status st = eth_sender_submit(c->sender, &w, &tx, err);
+    sr_status st;
+    {
+        cleanup_close int lock = sdk_lock(c, "sending", LOCK_MS);
+        st = eth_sender_submit(c->sender, &w, &tx, err);
+    }
     if (st == SR_OK) st = wait_mined(c, &tx, ret, err);
     if (st == SR_E_REFUSED) poco_explain(err);
     if (st == SR_E_TIMEOUT)

@@ -224,6 +224,14 @@ class Variants(unittest.TestCase):
         self.n.cli("result", r["task"], "-o", self.n.folder("later"), who="bob")
         self.assertEqual(self.read("later", "result.txt"), "later\n")
 
+    def test_ten_runs_of_one_wallet_at_once(self):
+        started = [self.n.start("run", self.app, "--args", f"ok number {i}", "-o", self.n.folder(f"at-once-{i}"), who="grace")
+                   for i in range(10)]  # her first: one key is made, by one of them
+        for i, p in enumerate(started):
+            a = self.n.finish(p)
+            self.assertEqual(a.code, 0, a)
+            self.assertEqual(self.read(f"at-once-{i}", "result.txt"), "number\n")
+
     def test_the_stages_are_told(self):
         a = self.n.cli("run", self.app, "-o", self.n.folder("stages"), who="bob", as_json=False)
         for stage in ("matched", "completed"):
