@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #define PUSH_BYTES     (8u << 20)
-#define NAME_MAX_BYTES 96u /* "blobs/ab/" and 64 digits, and a NUL */
+#define DIRECT_ALIGN   4096u
+#define DIRECT_FROM    (8u << 20) /* bytes of a file that go through the page cache */
+#define NAME_MAX_BYTES 96u        /* "blobs/ab/" and 64 digits, and a NUL */
 
 struct blobs {
     int dir_fd;
@@ -25,6 +27,7 @@ struct upload {
     int fd;
     uint64_t written;
     uint64_t pushable, pushed; /* bytes in the kernel; of them, on their way to the disk */
+    bool direct, no_direct;    /* as the descriptor is set; the file system has no such writes */
     char tmp[NAME_MAX_BYTES];
     /* for the thread */
     struct slice data;
@@ -174,11 +177,37 @@ static void push_out(struct upload *u) {
     u->pushed = u->pushable;
 }
 
+static bool set_direct(struct upload *u, bool on) {
+    if (u->direct == on) return true;
+    int flags = fcntl(u->fd, F_GETFL);
+    if (flags < 0 || fcntl(u->fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) != 0)
+        return false;
+    u->direct = on;
+    return true;
+}
+
+/* A large file goes past the page cache: its pages would be copied, and push out what is read
+ * often. Its beginning does not: small data is read again at once, by the task that it is for. */
+static bool write_direct(struct upload *u) {
+    bool fits = u->pushable >= DIRECT_FROM && u->pushable % DIRECT_ALIGN == 0 &&
+                u->data.n % DIRECT_ALIGN == 0 && (uintptr_t)u->data.p % DIRECT_ALIGN == 0;
+    if (u->no_direct || !fits || !set_direct(u, true)) return false;
+    ssize_t n = pwrite(u->fd, u->data.p, u->data.n, (off_t)u->pushable);
+    if (n == (ssize_t)u->data.n && lseek(u->fd, n, SEEK_CUR) >= 0) return true;
+    u->no_direct = true; /* whatever it was: written again through the cache, which tells */
+    return false;
+}
+
 static void add_work(void *arg) {
     struct upload *u = arg;
     u->st = dag_add(u->dag, u->data, &u->err);
     if (u->st != SR_OK || !u->keep) return;
-    u->st = fd_write_all(u->fd, u->data.p, u->data.n, &u->err);
+    if (!write_direct(u)) {
+        if (!set_direct(u, false))
+            u->st = sr_fail(&u->err, SR_E_SYS, "write an upload");
+        else
+            u->st = fd_write_all(u->fd, u->data.p, u->data.n, &u->err);
+    }
     u->pushable += u->data.n;
     push_out(u);
 }

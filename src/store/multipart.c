@@ -10,7 +10,7 @@ struct multipart {
     size_t off, n; /* unread bytes: buf[off .. off + n) */
     size_t clean;  /* of them, so many at the front begin no boundary */
     bool in_part, ended, at_end;
-    uint8_t buf[MULTIPART_ROOM];
+    uint8_t *buf; /* MULTIPART_ROOM, of whole pages: large pieces can be written past the cache */
 };
 
 static sr_status malformed(struct sr_err *err, const char *what) {
@@ -64,7 +64,13 @@ sr_status multipart_new(struct slice content_type, multipart_read_fn read, void 
     for (const char *c = boundary; *c; c++)
         if (*c < ' ' || *c > '~') return malformed(err, "a boundary of other than plain text");
     struct multipart *m = malloc(sizeof *m);
-    if (!m) return sr_fail(err, SR_E_NOMEM, "no memory for a form");
+    uint8_t *buf = aligned_alloc(MULTIPART_PAGE, MULTIPART_ROOM);
+    if (!m || !buf) {
+        free(m);
+        free(buf);
+        return sr_fail(err, SR_E_NOMEM, "no memory for a form");
+    }
+    m->buf = buf;
     m->read = read;
     m->arg = arg;
     memcpy(m->mark, "\r\n--", 4);
@@ -79,6 +85,8 @@ sr_status multipart_new(struct slice content_type, multipart_read_fn read, void 
 }
 
 void multipart_free(struct multipart *m) {
+    if (!m) return;
+    free(m->buf);
     free(m);
 }
 
@@ -212,8 +220,8 @@ sr_status multipart_data(struct multipart *m, struct slice *ret_data, struct sr_
         }
         /* Handed on in big pieces: what could be the start of a boundary stays. */
         bool full = m->off + m->n == MULTIPART_ROOM;
-        if (full && m->n >= m->mark_n) {
-            size_t n = m->n - (m->mark_n - 1);
+        if (m->n >= MULTIPART_PIECE + m->mark_n - 1) {
+            size_t n = MULTIPART_PIECE;
             *ret_data = slice_of(p, n);
             skip(m, n);
             return SR_OK;

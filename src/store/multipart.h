@@ -9,8 +9,10 @@
 
 #define MULTIPART_BOUNDARY_MAX 200u
 #define MULTIPART_HEAD_MAX     (8u * 1024)   /* headers of one part */
-#define MULTIPART_ROOM         (272u * 1024) /* a chunk of content, and what may be a boundary */
-#define MULTIPART_NAME_MAX     1024u         /* bytes of a file's path */
+#define MULTIPART_PIECE        (512u * 1024) /* content is handed on in such pieces: two chunks */
+#define MULTIPART_PAGE         4096u
+#define MULTIPART_ROOM         (MULTIPART_PIECE + 16u * 1024) /* and what may be a boundary */
+#define MULTIPART_NAME_MAX     1024u                          /* bytes of a file's path */
 
 /* Fills p with 1..n bytes; *ret_n 0 at the end. */
 typedef sr_status (*multipart_read_fn)(void *arg, void *p, size_t n, size_t *ret_n,
