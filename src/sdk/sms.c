@@ -151,5 +151,11 @@ sr_status sms_put(struct sr_client *c, const struct sms_name *n, struct slice se
                              .headers = headers,
                              .body = buf_slice(&body)};
     SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
+    if (a.status == 409 && replace && !exists) { /* another process was first */
+        http_answer_done(&a);
+        a = (struct http_answer){0};
+        call.method = "PUT";
+        SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
+    }
     return a.status == 204 || a.status == 200 ? SR_OK : unexpected(c, n, a.status, err);
 }
