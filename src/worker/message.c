@@ -115,9 +115,24 @@ void msg_attested(struct buf *b, const struct hash *task, const struct addr *cha
     jw_end_obj(&w);
 }
 
+/* The end of a tail that is not longer than this once it is written: control characters take six
+ * bytes, and an app must not be able to make its own end unsayable. */
+#define TAIL_WRITTEN_MAX (WIRE_POOL_MESSAGE_MAX / 2 - 32u * 1024)
+
+static struct slice end_that_fits(struct slice s) {
+    size_t at = s.n, written = 0;
+    while (at > 0) {
+        uint8_t c = s.p[at - 1];
+        written += c < 0x20 ? 6 : c >= 0x80 ? 3 : c == '"' || c == '\\' ? 2 : 1;
+        if (written > TAIL_WRITTEN_MAX) break;
+        at--;
+    }
+    return slice_of(s.p + at, s.n - at);
+}
+
 static void put_tails(struct jw *w, const struct job *j) {
-    jw_kstr(w, "stdout", buf_slice(&j->tail_out));
-    jw_kstr(w, "stderr", buf_slice(&j->tail_err));
+    jw_kstr(w, "stdout", end_that_fits(buf_slice(&j->tail_out)));
+    jw_kstr(w, "stderr", end_that_fits(buf_slice(&j->tail_err)));
 }
 
 void msg_done(struct buf *b, const struct job *j) {

@@ -121,12 +121,39 @@ static void a_failure_says_cause_blame_and_what_to_do(void **state) {
     job_free(j);
 }
 
+static void the_worst_output_still_fits_into_one_message(void **state) {
+    (void)state;
+    static uint8_t worst[WIRE_LOG_TAIL_MAX];
+    struct job *j = NULL;
+    struct json *doc = NULL;
+    struct slice out, errout;
+    struct sr_err e = {.code = SR_E_TASK};
+    assert_int_equal(read_text(good, &j), SR_OK);
+    memset(worst, 1, sizeof worst); /* each becomes six bytes */
+    worst[sizeof worst - 1] = 'z';
+    buf_put(&j->tail_out, worst, sizeof worst);
+    buf_put(&j->tail_err, worst, sizeof worst);
+    msg_failed(&j->last, j, &e);
+    assert_int_equal(j->last.bad, SR_OK);
+    assert_int_equal(json_parse(buf_slice(&j->last), &doc, NULL), SR_OK);
+    assert_true(json_str(json_get(json_root(doc), "stdout"), &out));
+    assert_true(json_str(json_get(json_root(doc), "stderr"), &errout));
+    assert_true(out.n > WIRE_LOG_TAIL_MAX / 2 && errout.n == out.n);
+    assert_int_equal(out.p[out.n - 1], 'z'); /* the end stays, the beginning goes */
+    json_free(doc);
+    buf_clear(&j->last);
+    msg_done(&j->last, j);
+    assert_int_equal(j->last.bad, SR_OK);
+    job_free(j);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(an_assignment_reads),
         cmocka_unit_test(an_assignment_with_a_faulty_field_is_refused),
         cmocka_unit_test(an_assignment_cut_anywhere_is_refused),
         cmocka_unit_test(a_failure_says_cause_blame_and_what_to_do),
+        cmocka_unit_test(the_worst_output_still_fits_into_one_message),
     };
     return cmocka_run_group_tests_name("worker/message", t, NULL, NULL);
 }
