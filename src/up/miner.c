@@ -11,6 +11,7 @@
 #include "eth/rpc.h"
 #include "net/role.h"
 #include "up/up.h"
+#include <malloc.h>
 #include <zlib.h>
 
 #define MINE_MS      100  /* the official clients need a moment between sending and mining */
@@ -59,16 +60,20 @@ static void write_state(void *arg) {
     if (s->st == SR_OK) s->st = fs_write_atomic(me.state_path, buf_slice(&s->plain), 0600, &s->err);
 }
 
-static sr_status save(struct sr_err *err) {
+/* The node's whole state, packed; what it came in is gone on return. */
+static sr_status fetch_state(struct buf *ret_packed, struct sr_err *err) {
     cleanup_json struct json *doc = NULL;
     const struct json_val *result = NULL;
     SR_TRY(eth_rpc_call(me.rpc, "anvil_dumpState", "[]", &doc, &result, err));
+    if (hex_decode_buf(json_text(result), ret_packed)) return SR_OK;
+    return sr_fail(err, SR_E_MALFORMED, "the node's state is no hex text");
+}
+
+static sr_status save(struct sr_err *err) {
     struct saving s = {0};
     buf_init(&s.packed, STATE_MAX);
     buf_init(&s.plain, STATE_MAX);
-    sr_status st = hex_decode_buf(json_text(result), &s.packed)
-                       ? SR_OK
-                       : sr_fail(err, SR_E_MALFORMED, "the node's state is no hex text");
+    sr_status st = fetch_state(&s.packed, err);
     if (st == SR_OK) st = fiber_offload(write_state, &s, err);
     if (st == SR_OK && s.st != SR_OK) {
         st = s.st;
@@ -76,6 +81,7 @@ static sr_status save(struct sr_err *err) {
     }
     buf_done(&s.packed);
     buf_done(&s.plain);
+    (void)malloc_trim(0); /* some times the state's size, not needed until the next change */
     return st;
 }
 
