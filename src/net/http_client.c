@@ -112,8 +112,8 @@ static void pool_put(struct http_conn *c) {
     net_every_second_(pool_sweep);
 }
 
-sr_status http_connect_(const struct url *u, int64_t deadline_us, struct stream **ret,
-                        struct sr_err *err) {
+static sr_status connect_to(const struct url *u, bool public_only, int64_t deadline_us,
+                            struct stream **ret, struct sr_err *err) {
     uint64_t ms = CONNECT_MS;
     if (deadline_us) {
         int64_t left = (deadline_us - clock_mono_us()) / 1000;
@@ -121,8 +121,15 @@ sr_status http_connect_(const struct url *u, int64_t deadline_us, struct stream 
         if ((uint64_t)left < ms) ms = (uint64_t)left;
     }
     struct sr_err why = {0};
-    sr_status st = u->is_unix ? stream_connect_unix(u->host, ret, &why)
-                              : stream_connect_tcp(u->host, u->port, u->tls, ms, ret, &why);
+    sr_status st;
+    if (public_only && u->is_unix)
+        st = sr_fail(&why, SR_E_REFUSED, "a local socket");
+    else if (public_only)
+        st = stream_connect_public(u->host, u->port, u->tls, ms, ret, &why);
+    else if (u->is_unix)
+        st = stream_connect_unix(u->host, ret, &why);
+    else
+        st = stream_connect_tcp(u->host, u->port, u->tls, ms, ret, &why);
     if (st == SR_OK) {
         (*ret)->write_ms = CALL_IDLE_MS;
         return SR_OK;
@@ -138,8 +145,13 @@ sr_status http_connect_(const struct url *u, int64_t deadline_us, struct stream 
     return st;
 }
 
-static sr_status conn_new(const struct url *u, int64_t deadline_us, struct http_conn **ret,
-                          struct sr_err *err) {
+sr_status http_connect_(const struct url *u, int64_t deadline_us, struct stream **ret,
+                        struct sr_err *err) {
+    return connect_to(u, false, deadline_us, ret, err);
+}
+
+static sr_status conn_new(const struct url *u, bool public_only, int64_t deadline_us,
+                          struct http_conn **ret, struct sr_err *err) {
     struct http_conn *c = sr_calloc_n(1, sizeof *c);
     char *origin = slice_dup(u->origin);
     if (!c || !origin) {
@@ -148,7 +160,7 @@ static sr_status conn_new(const struct url *u, int64_t deadline_us, struct http_
         return sr_fail(err, SR_E_NOMEM, "no memory for a connection");
     }
     c->origin = origin;
-    sr_status st = http_connect_(u, deadline_us, &c->stream, err);
+    sr_status st = connect_to(u, public_only, deadline_us, &c->stream, err);
     if (st != SR_OK) {
         free(c->origin);
         free(c);
@@ -476,8 +488,10 @@ static sr_status fetch_once(struct fetch *f, struct http_answer *a, struct slice
     struct url u;
     SR_TRY(url_parse(f->url ? f->url : f->call->url, &u, err));
     for (int attempt = 0;; attempt++) {
-        struct http_conn *c = attempt == 0 ? pool_take(u.origin) : NULL;
-        if (!c) SR_TRY(conn_new(&u, f->total_us, &c, err));
+        /* A kept connection was made by whoever may go anywhere. */
+        bool guarded = f->call->public_only;
+        struct http_conn *c = attempt == 0 && !guarded ? pool_take(u.origin) : NULL;
+        if (!c) SR_TRY(conn_new(&u, guarded, f->total_us, &c, err));
         bool again = false;
         struct sr_err why = {0};
         *ret_location = (struct slice){NULL, 0};

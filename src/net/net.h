@@ -65,6 +65,11 @@ void fmutex_unlock(struct fmutex *m);
 struct stream; /* a connected TCP or Unix socket, or TLS over TCP; owned: stream_close */
 SR_CHECK sr_status stream_connect_tcp(const char *host, uint16_t port, bool tls,
                                       uint64_t timeout_ms, struct stream **ret, struct sr_err *err);
+/* The same, but only to addresses of the public internet; else SR_E_REFUSED. A name is judged by
+ * the addresses that it resolves to. */
+SR_CHECK sr_status stream_connect_public(const char *host, uint16_t port, bool tls,
+                                         uint64_t timeout_ms, struct stream **ret,
+                                         struct sr_err *err);
 SR_CHECK sr_status stream_connect_unix(const char *path, struct stream **ret, struct sr_err *err);
 SR_CHECK sr_status stream_from_fd(int take_fd, struct stream **ret,
                                   struct sr_err *err); /* a socketpair end */
@@ -171,6 +176,8 @@ struct http_call {
     uint64_t timeout_ms; /* between two bytes; 0: 30 s */
     uint64_t total_ms;   /* the whole call; 0: no bound */
     unsigned max_redirects;
+    bool public_only; /* for URLs of strangers: no host of this machine or its network, nor by a
+                         redirect */
 };
 struct http_answer {
     int status;

@@ -273,8 +273,37 @@ static bool literal_host(const char *host, uint16_t port, struct sockaddr_storag
     return false;
 }
 
-static sr_status connect_name(const char *host, uint16_t port, int64_t deadline_us,
-                              uint64_t timeout_ms, struct stream **ret, struct sr_err *err) {
+/* Addresses that lead out of this machine and its networks. */
+static bool is_public(const struct sockaddr *sa) {
+    static const struct {
+        uint32_t net;
+        unsigned bits;
+    } inner[] = {
+        {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+        {0xac100000, 12}, {0xc0000000, 24}, {0xc0a80000, 16}, {0xc6120000, 15}, {0xe0000000, 3},
+    };
+    if (sa->sa_family == AF_INET) {
+        uint32_t a = ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr);
+        for (size_t i = 0; i < SR_ARRAY_LEN(inner); i++)
+            if ((a ^ inner[i].net) >> (32 - inner[i].bits) == 0) return false;
+        return true;
+    }
+    if (sa->sa_family != AF_INET6) return false;
+    /* 2000::/3 without those that carry an IPv4 address (Teredo, 6to4) or are for documents. */
+    const uint8_t *b = ((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr.s6_addr;
+    unsigned head = (unsigned)b[0] << 8 | b[1], next = (unsigned)b[2] << 8 | b[3];
+    return (b[0] & 0xe0) == 0x20 && head != 0x2002 &&
+           !(head == 0x2001 && (next == 0 || next == 0x0db8));
+}
+
+static sr_status not_public(const char *host, struct sr_err *err) {
+    sr_hint(err, "add the content to the store and name it by its /ipfs/ address");
+    return sr_fail(err, SR_E_REFUSED, "'%.100s' is not on the public internet", host);
+}
+
+static sr_status connect_name(const char *host, uint16_t port, bool public_only,
+                              int64_t deadline_us, uint64_t timeout_ms, struct stream **ret,
+                              struct sr_err *err) {
     struct lookup *l = sr_calloc_n(1, sizeof *l);
     if (!l) return sr_fail(err, SR_E_NOMEM, "no memory for a name look-up");
     l->req.data = l;
@@ -302,27 +331,34 @@ static sr_status connect_name(const char *host, uint16_t port, int64_t deadline_
             memcpy(&sa, a->ai_addr, a->ai_addrlen);
             if (sa.ss_family == AF_INET) ((struct sockaddr_in *)&sa)->sin_port = htons(port);
             if (sa.ss_family == AF_INET6) ((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
+            if (public_only && !is_public((struct sockaddr *)&sa)) {
+                st = not_public(host, &why);
+                break; /* also when another address is: a name that mixes both is up to something */
+            }
             st = connect_addr((struct sockaddr *)&sa, a->ai_addrlen, deadline_us, ret, &why);
             if (st == SR_E_CANCELLED || st == SR_E_TIMEOUT) break;
         }
         if (st != SR_OK) (void)sr_fail(err, st, "%s", why.what);
+        if (st != SR_OK && why.hint[0]) sr_hint(err, "%s", why.hint);
     }
     uv_freeaddrinfo(l->found);
     free(l);
     return st;
 }
 
-sr_status stream_connect_tcp(const char *host, uint16_t port, bool tls, uint64_t timeout_ms,
-                             struct stream **ret, struct sr_err *err) {
+static sr_status connect_tcp(const char *host, uint16_t port, bool tls, bool public_only,
+                             uint64_t timeout_ms, struct stream **ret, struct sr_err *err) {
     SR_TRY(net_init(err));
     int64_t deadline = deadline_after_(timeout_ms);
     struct stream *s = NULL;
     struct sockaddr_storage sa;
     socklen_t n;
-    if (literal_host(host, port, &sa, &n))
+    if (literal_host(host, port, &sa, &n)) {
+        if (public_only && !is_public((struct sockaddr *)&sa)) return not_public(host, err);
         SR_TRY(connect_addr((struct sockaddr *)&sa, n, deadline, &s, err));
-    else
-        SR_TRY(connect_name(host, port, deadline, timeout_ms, &s, err));
+    } else {
+        SR_TRY(connect_name(host, port, public_only, deadline, timeout_ms, &s, err));
+    }
     if (tls) {
         sr_status st = stream_tls_start_(s, host, deadline, err);
         if (st != SR_OK) {
@@ -332,6 +368,16 @@ sr_status stream_connect_tcp(const char *host, uint16_t port, bool tls, uint64_t
     }
     *ret = s;
     return SR_OK;
+}
+
+sr_status stream_connect_tcp(const char *host, uint16_t port, bool tls, uint64_t timeout_ms,
+                             struct stream **ret, struct sr_err *err) {
+    return connect_tcp(host, port, tls, false, timeout_ms, ret, err);
+}
+
+sr_status stream_connect_public(const char *host, uint16_t port, bool tls, uint64_t timeout_ms,
+                                struct stream **ret, struct sr_err *err) {
+    return connect_tcp(host, port, tls, true, timeout_ms, ret, err);
 }
 
 sr_status stream_connect_unix(const char *path, struct stream **ret, struct sr_err *err) {

@@ -860,6 +860,37 @@ SERVER_TEST(a_unix_socket_serves_too) {
     return SR_OK;
 }
 
+SERVER_TEST(strangers_urls_reach_nothing_of_this_machine_or_its_network) {
+    static const char *const inner[] = {
+        "127.0.0.1",    "localhost",         "0.0.0.0",         "10.1.2.3",      "100.64.0.1",
+        "169.254.1.1",  "172.16.0.1",        "172.31.255.255",  "192.168.1.1",   "192.0.0.8",
+        "198.19.0.1",   "224.0.0.1",         "255.255.255.255", "[::1]",         "[::]",
+        "[fe80::1]",    "[fd00::1]",         "[ff02::1]",       "[2002:a00::1]", "[2001::1]",
+        "[64:ff9b::1]", "[::ffff:10.0.0.1]", "[::ffff:7f00:1]",
+    };
+    struct http_answer a = {0};
+    SR_TRY(get("/hello", &a, err)); /* leaves a kept connection, which must not be taken */
+    http_answer_done(&a);
+    for (size_t i = 0; i < SR_ARRAY_LEN(inner); i++) {
+        char url[100];
+        struct sr_err e = {0};
+        (void)snprintf(url, sizeof url, "http://%s:%u/hello", inner[i], http_server_port(server));
+        struct http_call call = {.url = url, .public_only = true, .max_redirects = 3};
+        if (http_fetch(&call, &a, &e) != SR_E_REFUSED)
+            return sr_fail(err, SR_E_SYS, "%s was not refused: %s", inner[i], e.what);
+        CHECK(e.hint[0] != 0);
+    }
+    CHECK(serve_count == 1);
+    static const char *const outer[] = {"http://198.51.100.1:9/", "http://[2a00::1]:9/"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(outer); i++) { /* nobody answers, but it may be tried */
+        struct http_call call = {.url = outer[i], .public_only = true, .total_ms = 20};
+        CHECK(http_fetch(&call, &a, NULL) != SR_E_REFUSED);
+    }
+    struct http_call local = {.url = "unix:/tmp/none.sock:/x", .public_only = true};
+    CHECK(http_fetch(&local, &a, NULL) == SR_E_REFUSED);
+    return SR_OK;
+}
+
 SERVER_TEST(a_busy_port_is_a_clear_error) {
     struct http_server *second = NULL;
     struct sr_err e = {0};
@@ -949,6 +980,7 @@ int main(void) {
         cmocka_unit_test(beyond_the_cap_the_longest_idle_connection_makes_room),
         cmocka_unit_test(kept_bodies_of_a_process_are_bounded),
         cmocka_unit_test(a_unix_socket_serves_too),
+        cmocka_unit_test(strangers_urls_reach_nothing_of_this_machine_or_its_network),
         cmocka_unit_test(a_busy_port_is_a_clear_error),
         cmocka_unit_test(handlers_that_wait_are_cancelled_at_the_stop),
         cmocka_unit_test(a_closed_server_ends_its_connections),
