@@ -197,6 +197,12 @@ static bool is_url(struct slice location) {
     return slice_starts(location, "http://") || slice_starts(location, "https://");
 }
 
+/* What a /ipfs/ address would lead to as well. */
+static bool is_below(const char *gateway, struct slice url) {
+    size_t n = strlen(gateway);
+    return slice_starts(url, gateway) && slice_starts(slice_of(url.p + n, url.n - n), "/ipfs/");
+}
+
 /* The URL to fetch, owned. *ret_cid is set for content-addressed locations. */
 static sr_status url_of(const char *gateway, struct slice location, struct cid *ret_cid,
                         struct slice *ret_path, char **ret_url, struct sr_err *err) {
@@ -260,7 +266,9 @@ sr_status ipfs_get(const char *gateway, struct slice location, const struct ipfs
                              .on_data = download_data,
                              .arg = &d,
                              .timeout_ms = TIMEOUT_MS,
-                             .max_redirects = REDIRECTS};
+                             .max_redirects = REDIRECTS,
+                             .public_only =
+                                 opts->public_urls && !named && !is_below(gateway, location)};
     sr_status st = http_fetch(&call, &a, err);
     if (st == SR_OK) st = answer_check(&a, url, err);
     if (st == SR_OK && d.dag) {

@@ -44,6 +44,8 @@ struct ipfs_get_opts {
     bool unverified;    /* skip the check: the caller has a checksum of its own */
     bool blocks;        /* fetch single blocks (?format=raw) and check each before passing it on:
                            for files of another layout than Kubo's default, and for paths */
+    bool public_urls;   /* the location is a stranger's: a URL must lead to the public internet, or
+                           below the gateway's own /ipfs/; else SR_E_REFUSED */
 };
 /*
  * ipfs_get - streams {gateway}{location} into sink

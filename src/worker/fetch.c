@@ -75,7 +75,7 @@ static sr_status check_image(int fd, const struct hash *digest, struct sr_err *e
 }
 
 static sr_status download(struct job *j, const char *path, const char *part, struct sr_err *err) {
-    struct ipfs_get_opts opts = {.max_bytes = j->w->disk_bytes};
+    struct ipfs_get_opts opts = {.max_bytes = j->w->disk_bytes, .public_urls = true};
     cleanup_close int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return sr_fail(err, SR_E_SYS, "making '%s'", part);
     SR_TRY(ipfs_get(j->w->store, slice_str(j->app_multiaddr), &opts, to_fd, &fd, err));
@@ -177,7 +177,8 @@ static sr_status feed_room(void *arg, struct slice data, struct sr_err *err) {
 static sr_status send_one(struct job *j, struct door *d, unsigned type, size_t i, const char *url,
                           const char *cause, door_blame owner, struct sr_err *err) {
     /* The room checks everything against checksum or CID: no need to do it twice. */
-    struct ipfs_get_opts opts = {.max_bytes = j->w->disk_bytes, .unverified = true};
+    struct ipfs_get_opts opts = {
+        .max_bytes = j->w->disk_bytes, .unverified = true, .public_urls = true};
     struct feed f = {.d = d};
     SR_TRY(begin_input(d, type, i, DOOR_SIZE_UNKNOWN, err));
     sr_status st = ipfs_get(j->w->store, slice_str(url), &opts, feed_room, &f, err);

@@ -47,6 +47,11 @@ static sr_status change_size(void *arg, void *p, size_t n, size_t *ret_n, struct
     return SR_OK;
 }
 
+static sr_status into(void *arg, struct slice data, struct sr_err *err) {
+    buf_add(arg, data);
+    return buf_status(arg, err);
+}
+
 static sr_status story(void *arg, struct sr_err *err) {
     static const struct http_route routes[] = {{"POST", "/api/v0/add", add, 0},
                                                {"GET", "/ipfs/*", get, 0}};
@@ -123,6 +128,16 @@ static sr_status story(void *arg, struct sr_err *err) {
     S.status = 200;
     S.cut = false;
     assert_int_equal(ipfs_get_bytes(origin, SLICE_LIT("/ipfs/" HELLO), &small, NULL), SR_E_TOOBIG);
+    for (unsigned i = 0; i < 4; i++) { /* a stranger's URL: only what the gateway is for */
+        static const char *const paths[] = {"/ipfs/" HELLO, "/ipfs/" HELLO, "/api/v0/id", "/ipfsx"};
+        const struct ipfs_get_opts o = {.public_urls = i > 0, .unverified = true};
+        char url[200];
+        cleanup_buf struct buf b;
+        buf_init(&b, 100);
+        (void)snprintf(url, sizeof url, "%s%s", origin, paths[i]);
+        sr_status st = ipfs_get(origin, slice_str(url), &o, into, &b, NULL);
+        assert_int_equal(st, i < 2 ? SR_OK : SR_E_REFUSED);
+    }
     http_server_close(server);
     return SR_OK;
 }
