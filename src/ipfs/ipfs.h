@@ -62,8 +62,8 @@ struct dag_builder; /* owned: dag_free */
 SR_CHECK sr_status dag_new(dag_block_fn on_block, void *arg, struct dag_builder **ret,
                            struct sr_err *err);
 SR_CHECK sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err);
-/* The same, and adds the bytes to another hash: for both in nearly the time of one, give whole chunks
- * (IPFS_CHUNK), from the file's beginning on. */
+/* The same, and adds the bytes to another hash: for both in nearly the time of one, give whole
+ * chunks (IPFS_CHUNK), from the file's beginning on. */
 SR_CHECK sr_status dag_add_all(struct dag_builder *d, struct slice data, struct sha256_lane *all,
                                struct sr_err *err);
 struct dag_result {
