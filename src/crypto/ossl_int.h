@@ -34,5 +34,6 @@ SR_CHECK sr_status hpke_seal_with(const struct sr_secret *ephemeral, const uint8
                                   struct slice info, struct slice aad, struct slice secret_plain,
                                   struct buf *ret, struct sr_err *err);
 
-/* A new key of an even number of bits, e = 65537; *ret is owned (EVP_PKEY_free). Uses two threads. */
+/* A new key of an even number of bits, e = 65537; *ret is owned (EVP_PKEY_free). Uses two threads.
+ */
 SR_CHECK sr_status rsa_make(int bits, EVP_PKEY **ret, struct sr_err *err);
