@@ -224,6 +224,9 @@ static void answer_json(struct cli *c, const char *kind, const struct evidence *
         jw_arr(w);
         for (size_t i = 0; i < e->dcap.n_advisories; i++) jw_cstr(w, e->dcap.advisories[i]);
         jw_end_arr(w);
+        char until[25];
+        iso8601(until, dcap_collateral_expires(e->dcap_collateral) * 1000);
+        jw_kcstr(w, "collateral_expires", until);
     }
     if (strcmp(kind, "ccel") == 0) {
         jw_key(w, "rtmr");
@@ -272,6 +275,16 @@ static void answer_text(struct cli *c, const char *kind, const struct evidence *
                e->accepted ? "" : ", ", e->accepted || !e->error ? "" : e->error);
     if (strcmp(kind, "dcap") == 0 && e->judged)
         buf_printf(&c->out, "  platform         %s\n", tcb_status_name(e->dcap.status));
+    if (strcmp(kind, "dcap") == 0 && e->judged) {
+        char until[25];
+        const uint64_t end = dcap_collateral_expires(e->dcap_collateral);
+        iso8601(until, end * 1000);
+        buf_printf(&c->out, "  collateral       %s until %s\n",
+                   end < e->now                       ? "EXPIRED, was good"
+                   : end < e->now + COLLATERAL_WARN_S ? "get new one SOON: good"
+                                                      : "good",
+                   until);
+    }
     if (e->in.snp && e->accepted)
         buf_printf(&c->out, "  product          %s, %s\n", snp_product_name(e->snp.product),
                    e->snp.vlek ? "VLEK" : "VCEK");

@@ -83,11 +83,45 @@ static sr_status kernel_registers(struct cli *c, struct inputs *in, struct sr_er
     return SR_OK;
 }
 
+/* The document that names all inputs, and the image id that goes on the chain. */
+static sr_status image_id(struct cli *c, struct inputs *in, uint64_t vcpus, struct sr_err *err) {
+    const char *machine = cli_value(c, "--machine"), *qemu = cli_value(c, "--qemu"),
+               *verity = cli_value(c, "--verity-root");
+    cleanup_buf struct buf doc = {0};
+    struct hash id;
+    buf_init(&doc, 4 * LAUNCH_CMDLINE_MAX);
+    struct launch_inputs l = {.firmware = sha256(buf_slice(&in->firmware)),
+                              .cmdline = in->cmdline,
+                              .machine = slice_str(machine ? machine : "q35"),
+                              .qemu = slice_str(qemu ? qemu : ""),
+                              .vcpus = (uint32_t)vcpus,
+                              .memory_bytes = in->memory,
+                              .verity_root = slice_str(verity ? verity : "")};
+    if (in->has_kernel) l.kernel = sha256(buf_slice(&in->kernel));
+    if (in->has_initrd) l.initrd = sha256(buf_slice(&in->initrd));
+    SR_TRY(launch_document(&l, &doc, &id, err));
+    out_str(c, "launch_inputs", buf_cstr(&doc));
+    out_digest(c, "image_id", id.b, 32);
+    return SR_OK;
+}
+
+static bool number(struct cli *c, const char *option, uint64_t max, uint64_t otherwise,
+                   uint64_t *ret) {
+    const char *text = cli_value(c, option);
+    *ret = otherwise;
+    return !text || num_u64(slice_str(text), max, ret) ||
+           (num_hex_u64(slice_str(text), ret) && *ret <= max);
+}
+
 static sr_status measure_tdx(struct cli *c, struct sr_err *err) {
     struct inputs in = {0};
     struct tdx_rtmr0 r = {0};
     uint8_t d[48];
+    uint64_t vcpus = 1;
+    if (!number(c, "--vcpus", LAUNCH_VCPUS_MAX, 1, &vcpus))
+        return sr_fail(err, SR_E_USAGE, "--vcpus is a number");
     sr_status st = read_inputs(c, &in, err);
+    if (st == SR_OK) st = image_id(c, &in, vcpus, err); /* before the kernel is patched */
     if (st == SR_OK) st = tdx_mrtd(&in.ovmf, false, d, err);
     if (st == SR_OK) out_digest(c, "mrtd", d, 48);
     if (st == SR_OK) st = tdx_mrtd(&in.ovmf, true, d, err);
@@ -102,14 +136,6 @@ static sr_status measure_tdx(struct cli *c, struct sr_err *err) {
     if (st == SR_OK && in.has_kernel) st = kernel_registers(c, &in, err);
     inputs_done(&in);
     return st;
-}
-
-static bool number(struct cli *c, const char *option, uint64_t max, uint64_t otherwise,
-                   uint64_t *ret) {
-    const char *text = cli_value(c, option);
-    *ret = otherwise;
-    return !text || num_u64(slice_str(text), max, ret) ||
-           (num_hex_u64(slice_str(text), ret) && *ret <= max);
 }
 
 static sr_status measure_snp(struct cli *c, struct sr_err *err) {
@@ -129,6 +155,7 @@ static sr_status measure_snp(struct cli *c, struct sr_err *err) {
     l.guest_features = features;
     l.vmm = vmm && vmm[0] == 'e' ? LAUNCH_EC2 : vmm && vmm[0] == 'g' ? LAUNCH_GCE : LAUNCH_QEMU;
     sr_status st = read_inputs(c, &in, err);
+    if (st == SR_OK) st = image_id(c, &in, vcpus, err);
     if (st == SR_OK) {
         struct hash k = sha256(buf_slice(&in.kernel)), i = sha256(buf_slice(&in.initrd));
         l.has_kernel = in.has_kernel;

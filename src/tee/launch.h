@@ -88,3 +88,16 @@ SR_CHECK sr_status snp_launch_digest(const struct snp_launch *l, uint8_t ret[48]
                                      struct sr_err *err);
 /* "EPYC-v4", "EPYC-Milan", "EPYC-Genoa", "EPYC-Turin" to the CPU signature in RDX. */
 SR_CHECK bool snp_cpu_signature(struct slice name, uint32_t *ret);
+
+/* ---- launch inputs ---- */
+
+struct launch_inputs {                    /* absent texts are empty; absent files zero */
+    struct hash firmware, kernel, initrd; /* SHA-256 */
+    struct slice cmdline, machine, qemu;  /* "q35", "9.2" */
+    uint32_t vcpus;
+    uint64_t memory_bytes;
+    struct slice verity_root; /* hex, of the app's root file system */
+};
+/* The canonical document: keys sorted, no white space. Its SHA-256 is the image id. */
+SR_CHECK sr_status launch_document(const struct launch_inputs *in, struct buf *ret_json,
+                                   struct hash *ret_image_id, struct sr_err *err);

@@ -2,6 +2,7 @@
 /* Intel's root out of collateral, for who does not have it as a file: the pin decides. */
 #include "tee/policy.h"
 #include "tee/tee_int.h"
+#include <time.h>
 
 static const char pin[] = "44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3";
 
@@ -29,4 +30,17 @@ sr_status dcap_pinned_root(struct slice collateral_json, struct buf *ret_der, st
     OPENSSL_free(der);
     return ok ? buf_status(ret_der, err)
               : sr_fail(err, SR_E_CRYPTO, "CHAIN_ROOT: the collateral is under another root");
+}
+
+uint64_t dcap_collateral_expires(const struct dcap_collateral *c) {
+    X509_CRL *const crls[] = {c->root_crl, c->pck_crl};
+    uint64_t first = c->tcb.next < c->qe.next ? c->tcb.next : c->qe.next;
+    for (size_t i = 0; i < SR_ARRAY_LEN(crls); i++) {
+        const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crls[i]);
+        struct tm tm;
+        if (!next || ASN1_TIME_to_tm(next, &tm) != 1) continue;
+        const time_t t = timegm(&tm);
+        if (t >= 0 && (uint64_t)t < first) first = (uint64_t)t;
+    }
+    return first;
 }

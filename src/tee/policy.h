@@ -68,3 +68,6 @@ SR_CHECK bool policy_register(const struct policy_input *in, struct slice name,
 SR_CHECK sr_status dcap_pinned_root(struct slice collateral_json, struct buf *ret_der,
                                     struct sr_err *err);
 bool dcap_root_is_pinned(struct slice root_der);
+/* The first moment, in unix seconds, at which some part of the collateral is out of date. */
+uint64_t dcap_collateral_expires(const struct dcap_collateral *c);
+#define COLLATERAL_WARN_S (7u * 86400u) /* warn so long before */

@@ -411,6 +411,30 @@ static void the_setup_header_depends_on_memory_below_the_split(void **state) {
     assert_int_equal(kernel_as_qemu_patches(k, 0x800, 1, 1ull << 30, NULL), SR_E_MALFORMED);
 }
 
+static void launch_inputs_have_one_text_and_one_id(void **state) {
+    (void)state;
+    const struct launch_inputs in = {.cmdline = SLICE_LIT("console=ttyS0"),
+                                     .machine = SLICE_LIT("q35"),
+                                     .qemu = SLICE_LIT("9.2"),
+                                     .vcpus = 2,
+                                     .memory_bytes = 2147483648u};
+    struct hash id, want;
+    struct buf b;
+    buf_init(&b, 4096);
+    OK(launch_document(&in, &b, &id, NULL));
+    assert_string_equal(buf_cstr(&b),
+                        "{\"cmdline\":\"console=ttyS0\",\"firmware_sha256\":\"\","
+                        "\"initrd_sha256\":\"\",\"kernel_sha256\":\"\",\"machine\":\"q35\","
+                        "\"memory_bytes\":2147483648,\"qemu_version\":\"9.2\",\"vcpus\":2,"
+                        "\"verity_root\":\"\"}");
+    want = sha256(buf_slice(&b));
+    assert_true(hash_eq(&want, &id));
+    struct launch_inputs odd = in;
+    odd.cmdline = SLICE_LIT("caf\xc3\xa9");
+    assert_int_equal(launch_document(&odd, &b, &id, NULL), SR_E_MALFORMED);
+    buf_done(&b);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(every_log_leads_to_its_registers),
@@ -424,6 +448,7 @@ int main(void) {
         cmocka_unit_test(a_firmware_table_cut_or_changed_never_reads_outside),
         cmocka_unit_test(authenticode_leaves_out_checksum_and_certificates),
         cmocka_unit_test(the_setup_header_depends_on_memory_below_the_split),
+        cmocka_unit_test(launch_inputs_have_one_text_and_one_id),
     };
     return cmocka_run_group_tests_name("tee/launch", t, corpus_load, corpus_unload);
 }
