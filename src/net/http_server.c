@@ -221,21 +221,28 @@ bool http_client_gone(const struct http_req *rq) {
 
 /* ---- the body ---- */
 
-sr_status http_body_read(struct http_req *rq, void *p, size_t n, size_t *ret_n,
-                         struct sr_err *err) {
+static sr_status body_read_until(struct http_req *rq, void *p, size_t n, int64_t until_us,
+                                 size_t *ret_n, struct sr_err *err) {
     if (rq->head.expect_continue && !rq->continued && !rq->body_in.ended &&
         rq->body_in.kind != BODY_NONE && rq->reply == REPLY_NONE) {
         rq->continued = true;
         SR_TRY(stream_write(&rq->conn->stream, SLICE_LIT("HTTP/1.1 100 Continue\r\n\r\n"), err));
     }
-    sr_status st = http_body_in(&rq->body_in, &rq->conn->in, p, n,
-                                deadline_after_(NET_BODY_IDLE_MS), ret_n, err);
+    int64_t deadline = deadline_min_(until_us, deadline_after_(NET_BODY_IDLE_MS));
+    sr_status st = http_body_in(&rq->body_in, &rq->conn->in, p, n, deadline, ret_n, err);
     if (st != SR_OK) rq->broken = true;
     return st;
 }
 
+sr_status http_body_read(struct http_req *rq, void *p, size_t n, size_t *ret_n,
+                         struct sr_err *err) {
+    return body_read_until(rq, p, n, 0, ret_n, err);
+}
+
 sr_status http_body(struct http_req *rq, struct slice *ret_body, struct sr_err *err) {
     size_t max = rq->route ? rq->route->max_body : 0;
+    uint64_t patience = rq->conn->server->opts.body_ms;
+    int64_t until = deadline_after_(patience ? patience : NET_BODY_MS);
     if (rq->head.has_length && rq->head.length > max)
         return sr_fail(err, SR_E_TOOBIG, "the body has %llu bytes, %zu are allowed",
                        (unsigned long long)rq->head.length, max);
@@ -258,8 +265,12 @@ sr_status http_body(struct http_req *rq, struct slice *ret_body, struct sr_err *
             S.kept_bytes += want - before;
         }
         size_t got = 0;
-        SR_TRY(
-            http_body_read(rq, rq->body.p + rq->body.n, rq->body.cap - rq->body.n - 1, &got, err));
+        if (clock_mono_us() > until) { /* also when there is always one more byte to read */
+            rq->broken = true;
+            return sr_fail(err, SR_E_TIMEOUT, "the body comes too slowly");
+        }
+        SR_TRY(body_read_until(rq, rq->body.p + rq->body.n, rq->body.cap - rq->body.n - 1, until,
+                               &got, err));
         rq->body.n += got;
         if (rq->body.n > max)
             return sr_fail(err, SR_E_TOOBIG, "the body has more than %zu bytes", max);
@@ -549,11 +560,12 @@ static void handle(struct http_req *rq) {
 static void discard_body(struct http_req *rq) {
     uint8_t waste[4096];
     size_t total = 0;
+    int64_t deadline = deadline_after_(NET_BODY_IDLE_MS); /* for all of it */
     if (rq->body_in.kind == BODY_LENGTH && rq->body_in.left > DISCARD_MAX) rq->close = true;
     while (!rq->body_in.ended && !rq->close && !rq->broken) {
         size_t n = 0;
-        if (http_body_in(&rq->body_in, &rq->conn->in, waste, sizeof waste,
-                         deadline_after_(NET_BODY_IDLE_MS), &n, NULL) != SR_OK)
+        if (clock_mono_us() > deadline || http_body_in(&rq->body_in, &rq->conn->in, waste,
+                                                       sizeof waste, deadline, &n, NULL) != SR_OK)
             rq->broken = true;
         total += n;
         if (total > DISCARD_MAX) rq->close = true;

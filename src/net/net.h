@@ -91,6 +91,7 @@ void stream_close(struct stream *s);    /* accepts NULL */
 #define NET_IDLE_MS      60000        /* keep-alive connection without a request */
 #define NET_HEAD_MS      10000        /* head must be complete */
 #define NET_BODY_IDLE_MS 30000        /* between two reads of a body */
+#define NET_BODY_MS      120000       /* a body that is kept whole must be there */
 #define NET_CONN_MAX     4096
 
 struct http_server;
@@ -114,6 +115,7 @@ struct http_opts {
     void (*on_error)(struct http_req *rq,
                      const struct sr_err *e); /* NULL: the shape above; else must http_reply */
     const char *cors_headers;                 /* allowed request headers; NULL: "*" */
+    uint64_t body_ms;                         /* 0: NET_BODY_MS; tests have less patience */
 };
 /* Listens on host:port (port 0: any) or on an inherited listening socket (listen_fd >= 0, taken).
  */
@@ -133,7 +135,8 @@ bool http_query(const struct http_req *rq, const char *name,
 bool http_query_nth(const struct http_req *rq, const char *name, size_t n, struct slice *ret_v);
 bool http_header(const struct http_req *rq, const char *name,
                  struct slice *ret_v); /* name in any case */
-/* The whole body (chunked or not) within the route's max_body; waits. Borrowed until the answer. */
+/* The whole body (chunked or not) within the route's max_body; waits. Borrowed until the answer.
+ * SR_E_TIMEOUT when it dribbles in: what is kept of it takes room from everybody else's. */
 SR_CHECK sr_status http_body(struct http_req *rq, struct slice *ret_body, struct sr_err *err);
 /* Streams the body: 1..n bytes, *ret_n 0 at its end; waits. */
 SR_CHECK sr_status http_body_read(struct http_req *rq, void *p, size_t n, size_t *ret_n,

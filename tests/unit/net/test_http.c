@@ -840,6 +840,35 @@ FIBER_TEST(kept_bodies_of_a_process_are_bounded) {
     return SR_OK;
 }
 
+static void dribble(void *arg) {
+    struct stream *s = arg;
+    while (stream_write(s, SLICE_LIT("x"), NULL) == SR_OK && fiber_sleep(5, NULL) == SR_OK) {
+    }
+}
+
+FIBER_TEST(a_body_that_dribbles_in_is_not_kept_for_ever) {
+    static const struct http_route hold[] = {{"POST", "/", do_echo, BIG}};
+    struct http_opts o = {.routes = hold, .n_routes = 1, .body_ms = 100};
+    struct http_server *h;
+    struct stream *s;
+    char p[512];
+    size_t n = 1;
+    SR_TRY(http_serve(&o, "127.0.0.1", 0, -1, &h, err));
+    SR_TRY(stream_connect_tcp("127.0.0.1", http_server_port(h), false, 1000, &s, err));
+    SR_TRY(stream_write(
+        s, SLICE_LIT("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n"), err));
+    SR_TRY(fiber_start(dribble, s, err));
+    int64_t began = clock_mono_us();
+    while (n > 0) /* an answer, or a reset: the end in any case */
+        if (stream_read(s, p, sizeof p, 5000, &n, NULL) != SR_OK) break;
+    CHECK(clock_mono_us() - began < 4000000);
+    stream_shutdown(s);
+    SR_TRY(fiber_sleep(20, err)); /* the other fiber sees it */
+    stream_close(s);
+    http_server_close(h);
+    return SR_OK;
+}
+
 SERVER_TEST(a_unix_socket_serves_too) {
     char path[100], url[200];
     (void)snprintf(path, sizeof path, "/tmp/sr-net-test-%d.sock", getpid());
@@ -979,6 +1008,7 @@ int main(void) {
         cmocka_unit_test(an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one),
         cmocka_unit_test(beyond_the_cap_the_longest_idle_connection_makes_room),
         cmocka_unit_test(kept_bodies_of_a_process_are_bounded),
+        cmocka_unit_test(a_body_that_dribbles_in_is_not_kept_for_ever),
         cmocka_unit_test(a_unix_socket_serves_too),
         cmocka_unit_test(strangers_urls_reach_nothing_of_this_machine_or_its_network),
         cmocka_unit_test(a_busy_port_is_a_clear_error),
