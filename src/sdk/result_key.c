@@ -68,6 +68,7 @@ sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, struct sr_
     if (!path) return sr_fail(err, SR_E_NOMEM, "out of memory");
     if (!fs_exists(path)) { /* two first runs at once must not make two keys */
         cleanup_close int lock = sdk_lock(c, "result-key", MAKE_MS);
+        (void)lock; /* held to the end of the block */
         if (!fs_exists(path)) return make_and_keep(c, &c->me, ret_pem, err);
     }
     SR_TRY(fs_read(path, &secret, err));

@@ -88,6 +88,7 @@ sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value
     sr_status st;
     {
         cleanup_close int lock = sdk_lock(c, "sending", LOCK_MS);
+        (void)lock; /* held to the end of the block */
         st = eth_sender_submit(c->sender, &w, &tx, err);
     }
     if (st == SR_OK) st = wait_mined(c, &tx, ret, err);
