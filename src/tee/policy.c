@@ -137,6 +137,8 @@ static const char *wrong_key(struct policy *p) {
                                         "measurements",
                                         "signers",
                                         "td_attributes",
+                                        "chips",
+                                        "platform_info",
                                         "allow",
                                         "report_data",
                                         "max_age_s",
@@ -161,6 +163,8 @@ static const char *wrong_key(struct policy *p) {
     if (!texts(key(p, "advisories_accepted"), POLICY_SETS)) return "advisories_accepted";
     if (!hex_list(key(p, "roots"))) return "roots";
     if (!hex_list(key(p, "signers"))) return "signers";
+    if (!hex_list(key(p, "chips"))) return "chips";
+    if (!bits_ok(key(p, "platform_info"))) return "platform_info";
     if (!sets_ok(key(p, "measurements"))) return "measurements";
     if (!attributes_ok(key(p, "td_attributes"))) return "td_attributes";
     if (!min_tcb_ok(key(p, "min_tcb"))) return "min_tcb";
@@ -360,6 +364,31 @@ static void judge_snp(const struct policy *p, const struct policy_input *in,
             r->tcb.snp, r->tcb.ucode, r->tcb.fmc);
 }
 
+static bool equals_hex(struct slice value, struct slice hex);
+
+static void judge_chip(const struct policy *p, const struct snp_report *q,
+                       struct policy_verdict *v) {
+    const struct json_val *chips = key(p, "chips"), *bits = key(p, "platform_info");
+    struct slice hex;
+    bool ok = false;
+    for (const struct json_val *c = json_first(chips); c; c = json_next(c))
+        ok |= json_str(c, &hex) && equals_hex(slice_of(q->chip_id, sizeof q->chip_id), hex);
+    struct policy_clause *c = add(v, "chip", chips != NULL, ok && !q->masked_chip);
+    WHY(c, "the chip is %s",
+        q->masked_chip ? "masked"
+        : !chips       ? "told"
+        : ok           ? "named"
+                       : "not named");
+    uint8_t info[8];
+    for (size_t i = 0; i < 8; i++) info[i] = (uint8_t)(q->platform_info >> 8 * i);
+    const uint64_t wrong = first_wrong_bit(info, bits, true);
+    c = add(v, "platform_info", bits != NULL, wrong == 64);
+    if (wrong == 64)
+        WHY(c, "PLATFORM_INFO 0x%llx", (unsigned long long)q->platform_info);
+    else
+        WHY(c, "bit %u of PLATFORM_INFO must be set", (unsigned)wrong);
+}
+
 static void judge_nitro(const struct policy *p, const struct policy_input *in,
                         struct policy_verdict *v) {
     const struct nitro_result *r = in->nitro;
@@ -469,7 +498,10 @@ void policy_evaluate(const struct policy *p, const struct policy_input *in,
     struct policy_verdict v = {.accepted = true};
     judge_origin(p, in, &v);
     if (in->dcap) judge_dcap(p, in, &v);
-    if (in->snp) judge_snp(p, in, &v);
+    if (in->snp) {
+        judge_snp(p, in, &v);
+        judge_chip(p, &in->snp->report, &v);
+    }
     if (in->nitro) judge_nitro(p, in, &v);
     judge_identity(p, in, &v);
     for (size_t i = 0; i < v.n; i++) v.accepted &= v.clause[i].holds;

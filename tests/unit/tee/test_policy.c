@@ -143,6 +143,18 @@ static void snp_has_minimum_levels_by_product(void **state) {
     judge("{\"min_tcb\":{\"Milan\":{\"snp\":1}}}", in, "min_tcb");
     snp.report.launch_tcb[3] = 1; /* launched before the update */
     judge("{\"min_tcb\":{\"Turin\":{\"snp\":2}}}", in, "min_tcb");
+    snp.report.platform_info = 0x21;
+    assert_true(judge("{\"platform_info\":[0,5]}", in, NULL));
+    judge("{\"platform_info\":[4]}", in, "platform_info");
+    char json[256], chip[129];
+    memset(snp.report.chip_id, 0x3b, 64);
+    hex_encode(chip, snp.report.chip_id, 64);
+    (void)snprintf(json, sizeof json, "{\"chips\":[\"00\",\"%s\"]}", chip);
+    assert_true(judge(json, in, NULL));
+    snp.report.masked_chip = true;
+    judge(json, in, "chip");
+    snp.report.masked_chip = false, snp.report.chip_id[0] = 0;
+    judge(json, in, "chip");
     snp.report.vmpl = 1;
     judge("", in, "vmpl");
     assert_true(judge("{\"allow\":[\"vmpl\"]}", in, NULL));
@@ -181,6 +193,8 @@ static void policies_that_are_none_are_refused(void **state) {
                                "{\"min_tcb\":{\"Rome\":{}}}",
                                "{\"min_tcb\":{\"Milan\":{\"snp\":256}}}",
                                "{\"td_attributes\":{\"must_set\":[64]}}",
+                               "{\"platform_info\":[64]}",
+                               "{\"chips\":\"00\"}",
                                "{\"td_attributes\":{\"must\":[]}}",
                                "{\"max_age_s\":-1}",
                                "{\"report_data\":\"\"}",
