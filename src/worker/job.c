@@ -225,7 +225,13 @@ static sr_status attest(struct job *j, struct door *d, int image_fd, struct sr_e
 
 /* ---- running ---- */
 
-static sr_status take_data(struct job *j, struct door *d, int fd, struct sr_err *err) {
+/* No archive of what fits into a room is longer; a room that an app took over may say anything. */
+static uint64_t archive_max(const struct worker *w) {
+    return w->disk_bytes + w->disk_bytes / 8 + WORKER_ARCHIVE_EXTRA;
+}
+
+sr_status job_take_data(struct job *j, struct door *d, int fd, struct sr_err *err) {
+    uint64_t left = archive_max(j->w);
     for (;;) {
         unsigned type;
         SR_TRY(door_recv(d, WORKER_ROOM_RESULT_MS, &type, err));
@@ -233,6 +239,9 @@ static sr_status take_data(struct job *j, struct door *d, int fd, struct sr_err 
         if (type == DOOR_FAILED) return take_failed(j, buf_slice(&d->frame), err);
         if (type != DOOR_DATA)
             return sr_fail(err, SR_E_MALFORMED, "the room sent message %u in its result", type);
+        if (d->frame.n > left)
+            return sr_fail(err, SR_E_TOOBIG, "the room's result is longer than any can be");
+        left -= d->frame.n;
         SR_TRY(fd_write_all(fd, d->frame.p, d->frame.n, err));
     }
 }
@@ -244,7 +253,7 @@ static sr_status take_archive(struct job *j, struct door *d, struct sr_err *err)
     if (fd < 0)
         return job_fail(j, "POST_COMPUTE_RESULT_FILE_NOT_FOUND", BLAME_HOST,
                         sr_fail(err, SR_E_SYS, "making the result's file"));
-    SR_TRY(take_data(j, d, fd, err));
+    SR_TRY(job_take_data(j, d, fd, err));
     j->has_archive = true;
     return SR_OK;
 }

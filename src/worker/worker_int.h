@@ -21,6 +21,7 @@
 #define WORKER_ROOM_MS        20000u /* for the room's own steps */
 #define WORKER_ROOM_RESULT_MS 120000u
 #define WORKER_ROOM_BYTES     (64u << 20)  /* for the room itself */
+#define WORKER_ARCHIVE_EXTRA  (256u << 20) /* a result's archive beyond its files */
 #define WORKER_CACHE_BYTES    (4ull << 30) /* of images */
 
 /* A byte source or sink that is told apart by what it is of. */
@@ -139,6 +140,8 @@ void job_cancel(struct job *j);
 struct job *job_find(struct worker *w, const struct hash *task);
 size_t jobs_running(const struct worker *w);
 /* Remembers why; the first one stays. Returns st. cause NULL: keep cause_text. */
+/* The room's result into fd, up to its END; SR_E_TOOBIG beyond what a result can be. */
+SR_CHECK sr_status job_take_data(struct job *j, struct door *d, int fd, struct sr_err *err);
 sr_status job_fail(struct job *j, const char *cause, door_blame blame, sr_status st);
 /* DIR/jobs/<task>/name, owned. */
 char *job_path(const struct job *j, const char *name) SR_CHECK;

@@ -6,7 +6,10 @@
 /* cmocka wants those four first */
 #include "worker/worker_int.h"
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define H64   "0x1111111111111111111111111111111111111111111111111111111111111111"
 #define A40   "0x2222222222222222222222222222222222222222"
@@ -147,6 +150,46 @@ static void the_worst_output_still_fits_into_one_message(void **state) {
     job_free(j);
 }
 
+/* A room that never stops: DATA after DATA until the stream is closed. */
+static void endless_room(void *arg) {
+    static const uint8_t body[4096];
+    uint8_t head[DOOR_HEAD];
+    struct stream *s = arg;
+    door_head_write(head, DOOR_DATA, sizeof body);
+    while (stream_write(s, slice_of(head, sizeof head), NULL) == SR_OK &&
+           stream_write(s, slice_of(body, sizeof body), NULL) == SR_OK) {
+    }
+    stream_close(s);
+}
+
+static sr_status endless_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    static struct worker w; /* a room with no disk at all: only the archive's own bytes */
+    int pair[2], out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    struct job *j = job_new(&w);
+    struct door d = {.room = {.pidfd = -1, .stream = -1}};
+    struct stream *room;
+    struct sr_err e = {0};
+    if (!j || out < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return sr_fail(err, SR_E_SYS, "the test's room");
+    buf_init(&d.frame, DOOR_BODY_MAX);
+    SR_TRY(stream_from_fd(pair[0], &d.stream, err));
+    SR_TRY(stream_from_fd(pair[1], &room, err));
+    SR_TRY(fiber_start(endless_room, room, err));
+    sr_status st = job_take_data(j, &d, out, &e);
+    stream_close(d.stream);
+    buf_done(&d.frame);
+    (void)close(out);
+    job_free(j);
+    return st == SR_E_TOOBIG ? SR_OK : sr_fail(err, SR_E_SYS, "not refused: %s", e.what);
+}
+
+static void a_room_cannot_fill_the_hosts_disk(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    if (net_call(endless_story, NULL, &e) != SR_OK) fail_msg("%s: %s", e.where, e.what);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(an_assignment_reads),
@@ -154,6 +197,7 @@ int main(void) {
         cmocka_unit_test(an_assignment_cut_anywhere_is_refused),
         cmocka_unit_test(a_failure_says_cause_blame_and_what_to_do),
         cmocka_unit_test(the_worst_output_still_fits_into_one_message),
+        cmocka_unit_test(a_room_cannot_fill_the_hosts_disk),
     };
     return cmocka_run_group_tests_name("worker/message", t, NULL, NULL);
 }
