@@ -79,7 +79,7 @@ static sr_status unpack(struct result_args *a, const struct hash *task, int fd,
     SR_TRY(st);
     a->ret->was_encrypted = encrypted;
     TEXT_PUT(a->ret->dir, slice_str(a->dir));
-    return sdk_unpack(encrypted ? plain : fd, a->dir, &a->ret->files, &a->ret->bytes, err);
+    return sdk_unpack(encrypted ? plain : fd, a->dir, 0, &a->ret->files, &a->ret->bytes, err);
 }
 
 static sr_status get(void *arg, struct sr_err *err) {

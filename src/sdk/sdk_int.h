@@ -218,9 +218,10 @@ SR_CHECK sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, s
 SR_CHECK sr_status result_key_secret(struct sr_client *c, const struct addr *who,
                                      struct buf *ret_secret_pem, struct sr_err *err);
 
-/* unpack.c: an archive of files into a folder, nothing overwritten */
-SR_CHECK sr_status sdk_unpack(int zip_fd, const char *dir, size_t *ret_files, uint64_t *ret_bytes,
-                              struct sr_err *err);
+/* unpack.c: an archive of files into a folder, nothing overwritten. max_bytes 0: as much as its
+ * disk has room for; SR_E_TOOBIG before anything is written. */
+SR_CHECK sr_status sdk_unpack(int zip_fd, const char *dir, uint64_t max_bytes, size_t *ret_files,
+                              uint64_t *ret_bytes, struct sr_err *err);
 /* An unnamed file in dir, for what must not stay. */
 SR_CHECK sr_status sdk_temp_file(const char *dir, int *ret_fd, struct sr_err *err);
 /* Encrypted result archive -> plain zip, streamed. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SEGMENT_MAX 255
@@ -76,12 +77,26 @@ static sr_status extract(int root, const struct zip_reader *z, const struct zip_
     return SR_OK;
 }
 
-sr_status sdk_unpack(int zip_fd, const char *dir, size_t *ret_files, uint64_t *ret_bytes,
-                     struct sr_err *err) {
+/* Few bytes can say that they are very many. */
+static sr_status open_archive(int zip_fd, int root, uint64_t max_bytes, struct zip_reader **ret,
+                              struct sr_err *err) {
+    struct statvfs v;
+    uint64_t room = max_bytes;
+    if (room == 0)
+        room = fstatvfs(root, &v) == 0 ? (uint64_t)v.f_bavail * v.f_frsize + 1 : UINT64_MAX;
+    struct zip_limits limits = {.total_bytes = room};
+    sr_status st = zip_open_fd(zip_fd, &limits, ret, err);
+    if (st == SR_E_TOOBIG)
+        sr_hint(err, "make room on the disk, or choose a folder on another with -o");
+    return st;
+}
+
+sr_status sdk_unpack(int zip_fd, const char *dir, uint64_t max_bytes, size_t *ret_files,
+                     uint64_t *ret_bytes, struct sr_err *err) {
     struct zip_reader *z = NULL;
     cleanup_close int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) return sr_fail(err, SR_E_SYS, "can't open the folder %s", dir);
-    SR_TRY(zip_open_fd(zip_fd, NULL, &z, err));
+    SR_TRY(open_archive(zip_fd, root, max_bytes, &z, err));
     sr_status st = SR_OK;
     size_t files = 0;
     uint64_t bytes = 0;

@@ -113,7 +113,7 @@ static void results_are_unpacked_with_their_folders(void **state) {
     uint64_t bytes = 0;
     struct stat st;
     assert_int_equal(mkdir(out, 0700), 0);
-    assert_int_equal(sdk_unpack(fd, out, &files, &bytes, NULL), SR_OK);
+    assert_int_equal(sdk_unpack(fd, out, 0, &files, &bytes, NULL), SR_OK);
     assert_int_equal(files, 3);
     assert_int_equal(bytes, 13 + 9 + 7);
     assert_int_equal(stat(deep, &st), 0);
@@ -131,7 +131,7 @@ static void nothing_is_overwritten(void **state) {
     struct sr_err err = {0};
     assert_int_equal(mkdir(out, 0700), 0);
     assert_int_equal(fs_write_atomic(old, SLICE_LIT("mine"), 0600, NULL), SR_OK);
-    assert_int_equal(sdk_unpack(fd, out, &files, &bytes, &err), SR_E_CONFLICT);
+    assert_int_equal(sdk_unpack(fd, out, 0, &files, &bytes, &err), SR_E_CONFLICT);
     assert_false(fs_exists(new));
     assert_non_null(strstr(err.what, "old.txt"));
 }
@@ -147,8 +147,23 @@ static void a_link_in_the_folder_is_not_followed(void **state) {
     assert_int_equal(mkdir(out, 0700), 0);
     assert_int_equal(mkdir(aside, 0700), 0);
     assert_int_equal(symlink(aside, link), 0);
-    assert_int_equal(sdk_unpack(fd, out, &files, &bytes, NULL), SR_E_SYS);
+    assert_int_equal(sdk_unpack(fd, out, 0, &files, &bytes, NULL), SR_E_SYS);
     assert_false(fs_exists(harm));
+}
+
+static void an_archive_of_more_than_there_is_room_for_writes_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"first.txt", "second.txt"};
+    cleanup_close int fd = archive(names, 2);
+    cleanup_free char *out = path_join(folder, "out4"), *first = path_join(out, "first.txt");
+    size_t files = 0;
+    uint64_t bytes = 0;
+    struct sr_err err = {0};
+    assert_int_equal(mkdir(out, 0700), 0);
+    assert_int_equal(sdk_unpack(fd, out, 18, &files, &bytes, &err), SR_E_TOOBIG);
+    assert_true(err.hint[0] != 0);
+    assert_false(fs_exists(first));
+    assert_int_equal(sdk_unpack(fd, out, 19, &files, &bytes, &err), SR_OK);
 }
 
 static int setup(void **state) {
@@ -168,6 +183,7 @@ int main(void) {
         cmocka_unit_test(results_are_unpacked_with_their_folders),
         cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(a_link_in_the_folder_is_not_followed),
+        cmocka_unit_test(an_archive_of_more_than_there_is_room_for_writes_nothing),
     };
     return cmocka_run_group_tests_name("sdk/result", t, setup, teardown);
 }
