@@ -55,10 +55,12 @@ static sr_status open_client(struct cli *c, struct sr_err *err) {
     return sr_client_open(&o, &c->client, err);
 }
 
-/* Evidence and bundles are judged from files: there may be no network at all. */
-static bool is_offline(const struct cli_cmd *cmd) {
+/* Evidence and bundles are judged from files, contracts by a node of their own: there may be no
+ * network at all. */
+static bool needs_no_network(const struct cli_cmd *cmd) {
     return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure ||
-           cmd->run == cmd_verify;
+           cmd->run == cmd_verify || cmd->run == cmd_contracts_deploy ||
+           cmd->run == cmd_contracts_verify;
 }
 
 static int run(const struct cli_cmd *cmd, int argc, char **argv) {
@@ -75,7 +77,7 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     if (st == SR_OK && cli_flag(c, "--help")) {
         cli_help_one(stdout, cmd);
     } else {
-        if (st == SR_OK && !is_offline(cmd)) st = open_client(c, &err);
+        if (st == SR_OK && !needs_no_network(cmd)) st = open_client(c, &err);
         if (st == SR_OK) st = cmd->run(c, &err);
         cli_progress_end(c);
         if (st == SR_OK) st = buf_status(&c->out, &err);

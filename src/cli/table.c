@@ -101,6 +101,22 @@ static const struct cli_opt o_attest_measure[] = {
     OPT("--room", "FILE", "simulated: the room program"),
 };
 
+static const struct cli_opt o_contracts_deploy[] = {
+    OPT("--rpc", "URL", "node of the chain"),
+    OPT("--key", "FILE",
+        "who pays and owns: private key in hex, or a V3 keystore; - is standard input"),
+    {"--out", "-o", "FILE", "where the addresses go (default ./contracts-CHAIN.json)", false},
+    OPT("--rlc", "ADDR", "an RLC that is there already (default: ours is deployed)"),
+    OPT("--max-fee", "GWEI", "never offer more for a unit of gas (default 100)"),
+    OPT("--recipe", "FILE", "the built contracts (default: deploy.json beside this program)"),
+    OPT("--yes", NULL, "do not ask for the chain's number first"),
+};
+static const struct cli_opt o_contracts_verify[] = {
+    OPT("--rpc", "URL", "node of the chain"),
+    OPT("--file", "FILE", "the addresses, as contracts deploy wrote them"),
+    OPT("--recipe", "FILE", "the built contracts (default: deploy.json beside this program)"),
+};
+
 #define N(a) (a), SR_ARRAY_LEN(a)
 #define NONE NULL, 0
 
@@ -180,5 +196,17 @@ const struct cli_cmd cli_commands[] = {
      "knows is "
      "listed\nas stated: ask the chain.",
      NONE, cmd_verify},
+    {"contracts deploy", "", 0, 0, "put our contracts on a chain",
+     "Shows chain, payer and cost, and asks for the chain's number. What was sent stands in a "
+     "state "
+     "file beside\n"
+     "--out: after an interruption the same command goes on where it stopped. In the end it "
+     "verifies them.",
+     N(o_contracts_deploy), cmd_contracts_deploy},
+    {"contracts verify", "", 0, 0, "compare deployed contracts with what was built",
+     "Code with its immutables, the hub's functions and registries. Names what differs; exit code "
+     "1 "
+     "when anything does.",
+     N(o_contracts_verify), cmd_contracts_verify},
 };
 const size_t cli_n_commands = SR_ARRAY_LEN(cli_commands);
