@@ -33,6 +33,9 @@ static inline void cleanup_secret_(struct sr_secret *s) {
 static inline struct slice secret_slice(const struct sr_secret *s) {
     return (struct slice){s->p, s->n};
 }
+/* For processes through which secrets pass: not dumpable, no core files. Not for one that launches
+ * rooms as an ordinary user: it could not map their ids. */
+void secret_no_dump(void);
 /* For processes that hold keys: not dumpable, no core files, memory locked where allowed. */
 void secret_harden_process(void);
 bool ct_equal(const void *a, const void *b, size_t n);

@@ -72,10 +72,15 @@ void secret_free(struct sr_secret *s) {
     *s = (struct sr_secret){0};
 }
 
-void secret_harden_process(void) {
-    struct rlimit none = {0, 0}, lock;
+void secret_no_dump(void) {
+    struct rlimit none = {0, 0};
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &none);
+}
+
+void secret_harden_process(void) {
+    struct rlimit lock;
+    secret_no_dump();
 #ifndef CHECKED_BUILD /* the sanitizers' shadow memory must not be locked */
     /* Only without a limit: under one, MCL_FUTURE makes later allocations fail. */
     if (getrlimit(RLIMIT_MEMLOCK, &lock) == 0 && lock.rlim_cur == RLIM_INFINITY)

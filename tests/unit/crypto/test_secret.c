@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +92,8 @@ static void a_hardened_process_leaves_no_dump(void **state) {
     assert_true(pid >= 0);
     if (pid == 0) {
         secret_harden_process();
+        struct rlimit core = {1, 1};
+        if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur != 0) _exit(2);
         _exit(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : 1);
     }
     int status = 1;
