@@ -52,6 +52,17 @@ static sr_status into(void *arg, struct slice data, struct sr_err *err) {
     return buf_status(arg, err);
 }
 
+struct pieces {
+    struct slice v[2];
+    size_t given;
+};
+static sr_status next_piece(void *arg, struct slice *ret_piece, struct sr_err *err) {
+    struct pieces *p = arg;
+    (void)err;
+    *ret_piece = p->given < 2 ? p->v[p->given++] : slice_of(NULL, 0);
+    return SR_OK;
+}
+
 static sr_status story(void *arg, struct sr_err *err) {
     static const struct http_route routes[] = {{"POST", "/api/v0/add", add, 0},
                                                {"GET", "/ipfs/*", get, 0}};
@@ -85,6 +96,18 @@ static sr_status story(void *arg, struct sr_err *err) {
         if (st != adds[i].want) fail_msg("add %zu: %s", i, e.what);
         if (i == 7) assert_non_null(strstr(e.what, "no room"));
         assert_true(S.got > 11);
+    }
+    for (size_t i = 0; i < 2; i++) { /* pieces that the maker hashed itself, rightly or not */
+        struct dag_builder *fed;
+        struct dag_result r;
+        struct pieces p = {{SLICE_LIT("hello"), SLICE_LIT(" world")}, 0};
+        S.answer = adds[0].answer;
+        S.status = 200;
+        SR_TRY(dag_new(NULL, NULL, &fed, err));
+        SR_TRY(dag_add(fed, i ? SLICE_LIT("hello w0rld") : SLICE_LIT("hello world"), err));
+        sr_status st = ipfs_add_pieces(origin, next_piece, &p, i ? UINT64_MAX : 11, fed, &r, NULL);
+        assert_int_equal(st, i ? SR_E_CRYPTO : SR_OK);
+        dag_free(fed);
     }
     for (size_t i = 0; i < 2; i++) { /* a file that grew or shrank while it was sent */
         struct dag_result r;
