@@ -41,7 +41,7 @@ check-deep:
 
 ## make bench       what is measured, with numbers
 bench: build
-	@bench/run
+	@tools/bench
 
 ## make gas         gas of each contract call against the official contracts
 gas: build
