@@ -106,6 +106,9 @@ static sr_status open_folders(struct blobs *b, struct sr_err *err) {
         if (errno != EEXIST) return sr_fail(err, SR_E_SYS, "make the store's '%s'", shard);
         SR_TRY(count_shard(b, shard, err));
     }
+    uint64_t files = b->files;
+    SR_TRY(count_shard(b, "dirs", err));
+    b->files = files; /* folders count by their bytes, not as files */
     return fresh ? sync_folder(b->dir_fd, "blobs", err) : SR_OK;
 }
 
@@ -217,6 +220,20 @@ static sr_status disk_full(struct sr_err *err) {
     return sr_fail(err, SR_E_UNAVAILABLE, "the store's disk is full");
 }
 
+/* Room for n bytes, counted before they come, so that uploads cannot share the same. */
+static sr_status claim(struct blobs *b, uint64_t n, struct sr_err *err) {
+    struct statvfs v;
+    if (b->quota - (b->used < b->quota ? b->used : b->quota) < n) {
+        sr_hint(err, "the store's operator may raise its --quota");
+        return sr_fail(err, SR_E_TOOBIG, "the store's quota of %llu bytes is used up",
+                       (unsigned long long)b->quota);
+    }
+    if (fstatvfs(b->dir_fd, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < BLOB_RESERVE + n)
+        return disk_full(err);
+    b->used += n;
+    return SR_OK;
+}
+
 /* What went wrong on the thread, in words for the client. */
 static sr_status worked(struct upload *u, sr_status st, struct sr_err *err) {
     if (st != SR_OK) return st; /* the loop stops */
@@ -230,16 +247,7 @@ sr_status upload_add(struct upload *u, struct slice data, struct sr_err *err) {
     struct blobs *b = u->blobs;
     if (data.n == 0) return SR_OK;
     if (u->keep) {
-        struct statvfs v;
-        if (b->quota - (b->used < b->quota ? b->used : b->quota) < data.n) {
-            sr_hint(err, "the store's operator may raise its --quota");
-            return sr_fail(err, SR_E_TOOBIG, "the store's quota of %llu bytes is used up",
-                           (unsigned long long)b->quota);
-        }
-        if (fstatvfs(b->dir_fd, &v) == 0 &&
-            (uint64_t)v.f_bavail * v.f_frsize < BLOB_RESERVE + data.n)
-            return disk_full(err);
-        b->used += data.n; /* counted while it comes, so that uploads cannot share the same room */
+        SR_TRY(claim(b, data.n, err));
         u->written += data.n;
     }
     u->data = data;
@@ -294,6 +302,7 @@ struct dir_put {
     struct slice block;
     struct hash digest;
     char tmp[NAME_MAX_BYTES];
+    uint64_t had; /* bytes of it that were here already */
     sr_status st;
     struct sr_err err;
 };
@@ -302,7 +311,6 @@ static void dir_work(void *arg) {
     struct dir_put *d = arg;
     char name[NAME_MAX_BYTES];
     bool existed;
-    uint64_t had;
     cleanup_close int fd =
         openat(d->b->dir_fd, d->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -312,14 +320,18 @@ static void dir_work(void *arg) {
     d->st = fd_write_all(fd, d->block.p, d->block.n, &d->err);
     if (d->st == SR_OK && fsync(fd) != 0) d->st = sr_fail(&d->err, SR_E_SYS, "sync a folder");
     name_of(name, "dirs", &d->digest);
-    if (d->st == SR_OK) d->st = settle(d->b->dir_fd, d->tmp, name, &existed, &had, &d->err);
+    if (d->st == SR_OK) d->st = settle(d->b->dir_fd, d->tmp, name, &existed, &d->had, &d->err);
     if (d->st != SR_OK) (void)unlinkat(d->b->dir_fd, d->tmp, 0);
 }
 
 sr_status blobs_put_dir(struct blobs *b, struct slice block, struct cid *ret, struct sr_err *err) {
     struct dir_put d = {.b = b, .block = block, .digest = sha256(block)};
     (void)snprintf(d.tmp, sizeof d.tmp, "tmp/%llu", (unsigned long long)b->next_tmp++);
-    SR_TRY(fiber_offload(dir_work, &d, err));
+    SR_TRY(claim(b, block.n, err));
+    sr_status st = fiber_offload(dir_work, &d, err);
+    uint64_t back = st == SR_OK && d.st == SR_OK ? d.had : block.n;
+    b->used -= back < b->used ? back : b->used;
+    SR_TRY(st);
     if (d.st != SR_OK) {
         if (d.err.sys == ENOSPC || d.err.sys == EDQUOT) return disk_full(err);
         if (err && err->code == SR_OK) *err = d.err;

@@ -384,6 +384,32 @@ static sr_status quota_story(void *arg, struct sr_err *err) {
     assert_int_equal(ipfs_add_bytes(W.origin, slice_of(p, 2000), &r, &e), SR_E_TOOBIG);
     return SR_OK;
 }
+static sr_status folder_quota_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    cleanup_free uint8_t *p = noise(1400, 4);
+    struct cid cid;
+    struct sr_err e = {0};
+    struct blobs_stat st;
+    SR_TRY(blobs_put_dir(W.store.blobs, slice_of(p, 600), &cid, err));
+    SR_TRY(blobs_put_dir(W.store.blobs, slice_of(p, 600), &cid, err)); /* again: no more room */
+    assert_int_equal(blobs_put_dir(W.store.blobs, slice_of(p + 600, 800), &cid, &e), SR_E_TOOBIG);
+    assert_non_null(strstr(e.what, "quota"));
+    blobs_count(W.store.blobs, &st);
+    assert_int_equal(st.bytes, 600);
+    struct blobs *again = NULL; /* and a restart does not forget them */
+    SR_TRY(blobs_open(W.dir, 1300, &again, err));
+    blobs_count(again, &st);
+    blobs_close(again);
+    assert_int_equal(st.bytes, 600);
+    return SR_OK;
+}
+static void folders_count_against_the_quota_too(void **state) {
+    (void)state;
+    (void)teardown(NULL);
+    open_world(1300);
+    in_fiber(folder_quota_story);
+}
+
 static void quota_and_size_limit_hold(void **state) {
     (void)state;
     (void)teardown(NULL);
@@ -581,6 +607,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bad_requests_get_an_error_that_says_why, setup, teardown),
         cmocka_unit_test_setup_teardown(a_client_that_goes_away_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(quota_and_size_limit_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(folders_count_against_the_quota_too, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_is_told_and_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(an_upload_that_drips_is_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(content_changed_on_disk_is_noticed_by_the_client, setup,
