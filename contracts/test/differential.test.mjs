@@ -15,7 +15,7 @@ import { deployOfficial, officialPackage } from "./official.mjs";
 
 const ZERO = ethers.ZeroAddress;
 const folder = officialPackage();
-const skip = folder ? false : "the official package is not at hand and could not be fetched";
+const skip = folder ? false : "the official package is not at hand (tools/bootstrap test fetches it)";
 const PEOPLE = ["requester", "sponsor", "appOwner", "datasetOwner", "scheduler", "anyone", "kitty", "poco", "worker1", "worker2", "worker3", "worker4"];
 
 let ours;

@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The official contracts, from the bytecode in their npm package (6.1.0, the last one published), deployed on a world's
-// chain. The package is fetched once into .tools/: installing it would want packages from elsewhere, unpacking does not.
+// chain. tools/bootstrap unpacks the package into .tools/: installing it would want packages from elsewhere.
 // What the package leaves out (cut, loupe, ownership facets, the token) is ours: none of it is compared.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ethers } from "ethers";
 import { artifact, CATEGORIES, hubAbi, root, selectors } from "../lib.mjs";
 
 const VERSION = "6.1.0";
 
-/* Its folder, or undefined where it is not at hand and cannot be fetched. */
+/* Its folder, or undefined where tools/bootstrap could not fetch it. */
 export function officialPackage() {
   const folder = join(root, `.tools/poco-${VERSION}`);
-  if (existsSync(folder)) return folder;
-  const fresh = `${folder}.${process.pid}`;
-  try {
-    mkdirSync(fresh, { recursive: true });
-    const options = { cwd: fresh, stdio: ["ignore", "pipe", "ignore"], timeout: 60_000, encoding: "utf8" };
-    const file = execFileSync("npm", ["pack", "--silent", `@iexec/poco@${VERSION}`], options).trim().split("\n").pop();
-    execFileSync("tar", ["xzf", file, "package/artifacts"], options);
-    renameSync(join(fresh, "package"), folder);
-    return folder;
-  } catch {
-    return existsSync(folder) ? folder : undefined;
-  } finally {
-    rmSync(fresh, { recursive: true, force: true });
-  }
+  return existsSync(folder) ? folder : undefined;
 }
 
 const FACETS = [

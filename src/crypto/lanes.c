@@ -112,6 +112,7 @@ static bool has_sha(void) {
 static struct slice to_border(struct sha256_lane *l, struct slice data) {
     size_t n = state(l)->num ? BLOCK - state(l)->num : 0;
     if (n > data.n) n = data.n;
+    if (n == 0) return data; /* also for no data at all: no arithmetic on NULL */
     sha256_lane_add(l, slice_of(data.p, n));
     return slice_of(data.p + n, data.n - n);
 }
