@@ -59,8 +59,8 @@ static sr_status open_client(struct cli *c, struct sr_err *err) {
  * network at all. */
 static bool needs_no_network(const struct cli_cmd *cmd) {
     return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure ||
-           cmd->run == cmd_verify || cmd->run == cmd_contracts_deploy ||
-           cmd->run == cmd_contracts_verify;
+           cmd->run == cmd_attest_collateral || cmd->run == cmd_verify ||
+           cmd->run == cmd_contracts_deploy || cmd->run == cmd_contracts_verify;
 }
 
 static int run(const struct cli_cmd *cmd, int argc, char **argv) {

@@ -82,6 +82,12 @@ static const struct cli_opt o_attest_verify[] = {
     OPT("--policy", "FILE", "also judge by this JSON policy, and list every clause"),
     OPT("--text", NULL, "answer for people instead of in JSON"),
 };
+static const struct cli_opt o_attest_collateral[] = {
+    OPT("--quote", "FILE", "a quote of the platform"),
+    {"--out", "-o", "FILE", "where the collateral is kept", false},
+    OPT("--service", "URL", "a mirror (PCCS) to ask (default: Intel's service)"),
+    OPT("--root", "FILE", "trust this root (DER) instead of the pinned one"),
+};
 static const struct cli_opt o_attest_measure[] = {
     OPT("--kind", "KIND", "tdx, snp or simulated"),
     OPT("--firmware", "FILE", "OVMF image"),
@@ -186,6 +192,11 @@ const struct cli_cmd cli_commands[] = {
      "certificates and\n"
      "collateral are given. Measurements are shown only of what was accepted.",
      N(o_attest_verify), cmd_attest_verify},
+    {"attest collateral", "", 0, 0, "fetch the collateral of a platform, check and keep it",
+     "TCB info, QE identity and CRLs for the platform that made the quote. What does not verify, "
+     "or has a lower\n"
+     "evaluation number than FILE, is not kept. Says until when it is good.",
+     N(o_attest_collateral), cmd_attest_collateral},
     {"attest measure", "", 0, 0, "predict what hardware measures at launch",
      "TDX: MRTD, and with --memory and --kernel the parts of RTMR0, RTMR1 and RTMR2; where QEMU's\n"
      "version matters, both answers. SNP: the launch digest. simulated: the MRTD of SIMULATED\n"
