@@ -32,6 +32,7 @@
 #define SCHED_LOGIN_MS       10000
 #define SCHED_STRANGERS_MAX  64 /* connections that have not logged in */
 #define SCHED_WORKERS_MAX    1024
+#define SCHED_PENDING_MAX    4096u /* messages to one worker, and authorisations, under way */
 #define SCHED_BUCKETS        64
 #define SCHED_CATEGORIES     32   /* remembered */
 #define SCHED_RUNNING_MAX    1024 /* tasks a worker may name at login */

@@ -140,8 +140,11 @@ static void authorise_fiber(void *arg) {
 
 static sr_status on_attested(struct pool_worker *w, const struct hash *task,
                              const struct json_val *m, struct sr_err *err) {
-    struct authorise *a = sr_calloc_n(1, sizeof *a);
     struct slice token;
+    if (w->refs >= SCHED_PENDING_MAX) /* it says the same again and again, or reads nothing */
+        return sr_fail(err, SR_E_TOOBIG, "more than %u messages to one worker under way",
+                       SCHED_PENDING_MAX);
+    struct authorise *a = sr_calloc_n(1, sizeof *a);
     if (!a) return sr_fail(err, SR_E_NOMEM, "no memory for an authorisation");
     a->w = w;
     a->task = *task;
@@ -468,8 +471,10 @@ sr_status workers_connect(struct http_req *rq, void *sched, struct sr_err *err) 
     struct pool_worker *w = sr_calloc_n(1, sizeof *w);
     if (!w) return sr_fail(err, SR_E_NOMEM, "no memory for a worker");
     w->s = s;
+    s->n_strangers++; /* before anything waits */
     sr_status st = ws_accept(rq, WIRE_POOL_MESSAGE_MAX, &w->ws, err);
     if (st != SR_OK) {
+        s->n_strangers--;
         free(w);
         return st;
     }
@@ -477,16 +482,16 @@ sr_status workers_connect(struct http_req *rq, void *sched, struct sr_err *err) 
     cleanup_json struct json *doc = NULL;
     struct sr_err e = {0};
     buf_init(&b, WIRE_POOL_MESSAGE_MAX);
-    s->n_strangers++;
     st = login(s, w->ws, &b, w, &doc, &e);
-    s->n_strangers--;
     if (st == SR_OK) {
+        s->n_strangers--;
         serve_worker(w, doc, &b);
     } else if (st != SR_E_CANCELLED) {
         log_err(LOG_WARN, "login_refused", &e);
         (void)!refuse(w->ws, &e);
     }
     ws_close(w->ws);
+    if (st != SR_OK) s->n_strangers--; /* it took a place until now: closing waits for the other */
     free(w);
     return SR_OK;
 }

@@ -322,6 +322,12 @@ WORLD_TEST(a_task_that_is_not_the_workers_is_dropped) {
 
 /* ---- who may be a worker ---- */
 
+static sr_status no_strangers(struct sr_err *err) {
+    for (int i = 0; i < 2500 && W->s->n_strangers > 0; i++) SR_TRY(fiber_sleep(2, err));
+    CHECK(W->s->n_strangers == 0);
+    return SR_OK;
+}
+
 WORLD_TEST(logins_that_are_wrong_are_refused) {
     static const char *const bad[] = {
         "{\"type\":\"login\",\"version\":1,\"worker\":"
@@ -347,7 +353,22 @@ WORLD_TEST(logins_that_are_wrong_are_refused) {
     W->s->cfg.any_worker = false;
     CHECK(fw_connect(&f, 0, 1, "", NULL) != SR_OK);
     fw_close(&f);
-    CHECK(W->s->n_workers == 0 && W->s->n_strangers == 0);
+    CHECK(W->s->n_workers == 0);
+    SR_TRY(no_strangers(err));
+    return SR_OK;
+}
+
+WORLD_TEST(connections_that_do_not_log_in_are_bounded) {
+    struct ws *held[SCHED_STRANGERS_MAX], *more = NULL;
+    for (size_t i = 0; i < SR_ARRAY_LEN(held); i++)
+        SR_TRY(ws_connect(W->ws_url, 100000, &held[i], err));
+    CHECK(W->s->n_strangers == SCHED_STRANGERS_MAX);
+    CHECK(ws_connect(W->ws_url, 100000, &more, NULL) == SR_E_UNAVAILABLE);
+    for (size_t i = 0; i < SR_ARRAY_LEN(held); i++) ws_close(held[i]);
+    SR_TRY(no_strangers(err));
+    struct fake_worker f; /* and a worker comes in again */
+    SR_TRY(fw_connect(&f, 0, 1, "", err));
+    fw_close(&f);
     return SR_OK;
 }
 
@@ -805,6 +826,7 @@ int main(void) {
         T(a_worker_that_comes_back_without_its_task_gets_it_again_at_once),
         T(a_task_that_is_not_the_workers_is_dropped),
         T(logins_that_are_wrong_are_refused),
+        T(connections_that_do_not_log_in_are_bounded),
         T(messages_out_of_place_close_the_connection),
         T(a_deal_that_vanishes_is_said_and_its_work_dropped),
         T(a_finalisation_taken_back_is_awaited_then_done_again),
