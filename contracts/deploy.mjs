@@ -5,14 +5,16 @@
 //   chain-state.json  anvil's state, for anvil --load-state or --state
 //   chain.json        where everything is, and the development keys
 //   deploy.json       how to do the same on another chain (recipe.mjs)
-// usage: node contracts/deploy.mjs OUTPUT-FOLDER [ARTIFACT-FOLDER]
+// usage: node contracts/deploy.mjs OUTPUT-FOLDER [ARTIFACT-FOLDER] [--official]
+// --official: hub and registries from the official package's bytecode (test/official.mjs), for tests; no recipe then.
+// Exit code 77 where that package cannot be had.
 //
 // Nothing in it depends on the clock: two runs give the same files.
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ethers } from "ethers";
-import { accountKeys, artifactFolder, deployAll, startAnvil } from "./lib.mjs";
+import { accountKeys, artifact, artifactFolder, deployAll, startAnvil } from "./lib.mjs";
 import { makeRecipe } from "./recipe.mjs";
 
 const CHAIN_ID = 421614; // the official clients refuse to sign for chains they do not know
@@ -23,12 +25,36 @@ const RLC_UNIT = 10n ** 9n;
 const PURSE = 100_000n * RLC_UNIT; // RLC of each account
 const STAKE = 1_000n * RLC_UNIT; // of which staked in the hub
 
-const [outFolder, artifacts] = process.argv.slice(2);
+const [outFolder, artifacts] = process.argv.slice(2).filter((a) => !a.startsWith("--"));
+const official = process.argv.includes("--official");
 if (!outFolder) {
   process.stderr.write("usage: node contracts/deploy.mjs OUTPUT-FOLDER [ARTIFACT-FOLDER]\n");
   process.exit(2);
 }
 const folder = artifactFolder(artifacts);
+
+/* The official hub and registries; what stands on them (DataProtector, sharing) is ours. */
+async function deployTheirs(admin) {
+  const { deployOfficial, officialPackage } = await import("./test/official.mjs");
+  const theirs = officialPackage();
+  if (!theirs) process.exit(77);
+  const send = async (_, contract, method, ...args) => (await contract.connect(admin).getFunction(method)(...args)).wait();
+  const w = { folder, signers: { admin }, send, adopt() {} };
+  await deployOfficial(w, theirs);
+  const deploy = async (file, name, ...args) => {
+    const { abi, bytecode } = artifact(folder, file, name);
+    const contract = await new ethers.ContractFactory(abi, bytecode.object, admin).deploy(...args);
+    await contract.waitForDeployment();
+    return contract;
+  };
+  w.dataProtector = await deploy("DataProtector", "DataProtector", w.datasetRegistry.target);
+  w.appWhitelistRegistry = await deploy("AddOnlyAppWhitelist", "AddOnlyAppWhitelistRegistry");
+  await send("admin", w.appWhitelistRegistry, "initialize");
+  w.sharing = await deploy("DataProtectorSharing", "DataProtectorSharing", w.hub.target, w.datasetRegistry.target,
+    w.appWhitelistRegistry.target);
+  await send("admin", w.sharing, "initialize", admin.address);
+  return w;
+}
 
 const anvil = await startAnvil([
   "--chain-id", String(CHAIN_ID),
@@ -50,8 +76,10 @@ try {
   const byName = Object.fromEntries(accounts.map((a) => [a.name, a.signer]));
 
   const done = [];
-  const all = await deployAll(folder, byName.admin, { sent: (label, receipt, tx) => done.push({ label, receipt, tx }) });
-  const recipe = await makeRecipe({ folder, provider, deployer: byName.admin.address, chainId: CHAIN_ID, done });
+  const sent = (label, receipt, tx) => done.push({ label, receipt, tx });
+  const all = official ? await deployTheirs(byName.admin) : await deployAll(folder, byName.admin, { sent });
+  const recipe = official ? undefined
+    : await makeRecipe({ folder, provider, deployer: byName.admin.address, chainId: CHAIN_ID, done });
   for (const { name, signer } of accounts) {
     if (name !== "admin") await (await all.rlc.connect(byName.admin).transfer(signer.address, PURSE)).wait();
     if (STAKED.includes(name)) {
@@ -97,7 +125,7 @@ try {
     renameSync(join(outFolder, `${file}.new`), join(outFolder, file));
   };
   write("chain-state.json", JSON.stringify(state));
-  write("deploy.json", `${JSON.stringify(recipe)}\n`);
+  if (recipe) write("deploy.json", `${JSON.stringify(recipe)}\n`);
   write("chain.json", `${JSON.stringify(chain, null, 2)}\n`);
   provider.destroy();
 } finally {
