@@ -371,6 +371,21 @@ FIBER_TEST(what_the_chain_had_before_is_indexed) {
     json_free(get("/metrics?chainId=421614"));
 }
 
+FIBER_TEST(whoever_asks_for_many_challenges_does_not_lock_out_others) {
+    struct sr_err e = {0};
+    uint64_t n = 0;
+    assert_ok(db_run(mk->db,
+                     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < $1)"
+                     " INSERT INTO challenge (who, challenge, made)"
+                     " SELECT randomblob(20), 'x', $2 + x / 100 FROM c",
+                     DB_ARGS(db_u64(MARKET_CHALLENGES_MAX), db_u64(clock_unix_ms())), &e));
+    cleanup_free char *mine = login(ALICE);
+    assert_non_null(mine);
+    assert_ok(db_get_u64(mk->db, "SELECT COUNT(*) FROM challenge", DB_NO_ARGS, &n, &e));
+    assert_true(n < MARKET_CHALLENGES_MAX && n > MARKET_CHALLENGES_MAX / 2);
+    assert_ok(db_run(mk->db, "DELETE FROM challenge", DB_NO_ARGS, &e));
+}
+
 FIBER_TEST(publishing_needs_a_challenge_of_ones_own) {
     struct sr_err e = {0};
     struct addr app = make_app(ALICE, "auth");
@@ -1130,6 +1145,7 @@ int main(void) {
         cmocka_unit_test(parameters_have_the_official_messages),
         cmocka_unit_test(what_the_chain_had_before_is_indexed),
         cmocka_unit_test(publishing_needs_a_challenge_of_ones_own),
+        cmocka_unit_test(whoever_asks_for_many_challenges_does_not_lock_out_others),
         cmocka_unit_test(bad_orders_are_refused_with_the_official_words),
         cmocka_unit_test(books_filter_as_the_official_one),
         cmocka_unit_test(a_deal_consumes_its_orders_and_is_listed),
