@@ -4,7 +4,7 @@
  *
  * Depends on: base, crypto, zip.  Used by: room's main, after the app has ended.
  * Every failure is the app's or the requester's and has a cause of execution.md in *ret_cause.
- * SPEC: execution.md#11-computedjson-computed-jsonjson, execution.md#12-post-compute
+ * SPEC: execution.md#11-computedjson--computed-jsonjson, execution.md#12-post-compute
  */
 #pragma once
 #include "crypto/crypto.h"

@@ -77,7 +77,7 @@ void words_done(struct words *w);
 /* Splits as a shell does: blanks, '...', "...", backslash; nothing is expanded. SR_E_MALFORMED: an
  * open quote. */
 SR_CHECK sr_status args_split(struct slice text, struct words *ret, struct sr_err *err);
-/* SPEC: execution.md#8-stage-environment-all-values-are-strings-tee-sessionjson (column App) */
+/* SPEC: execution.md#8-stage-environment-all-values-are-strings--tee-sessionjson (column App) */
 SR_CHECK sr_status app_environment(const struct task *t, char *const *image_env, struct words *ret,
                                    struct sr_err *err);
 /* Names of files below /iexec_in. */
