@@ -117,6 +117,9 @@ int cli_main(int argc, char **argv) {
     if (cmd) return run(cmd, argc - 1 - used, argv + 1 + used);
     if (!cli_is_group(word)) return unknown(word);
     bool asked = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    if (!asked)
+        (void)fprintf(stderr, "strongroom: there is no command \"%.64s%s%.64s\"; there are\n", word,
+                      argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     cli_help_group(asked ? stdout : stderr, word);
     return asked ? 0 : 2;
 }

@@ -17,7 +17,7 @@ static void put_data(struct cli *c, const struct sr_data *d) {
     out_str(c, "cid", d->cid);
     out_str(c, "multiaddr", d->multiaddr);
     out_str(c, "checksum", d->checksum);
-    if (d->bytes > 0 || c->json) out_u64(c, "bytes", d->bytes);
+    if (d->bytes > 0) out_u64(c, "bytes", d->bytes); /* known to who protected it */
     out_json(c, "schema", d->schema);
     out_time(c, "created", d->created_unix_s);
     out_str(c, "tx", d->tx);

@@ -73,9 +73,12 @@ sr_status cmd_wallet_export(struct cli *c, struct sr_err *err) {
         buf_str(&line, secret);
         buf_str(&line, "\n");
         st = fs_write_atomic(path, buf_slice(&line), 0600, err);
-        out_begin(c);
-        out_str(c, "path", path);
-        out_end(c);
+        if (st != SR_OK) sr_hint(err, "choose a file in a folder that you may write to");
+        if (st == SR_OK) {
+            out_begin(c);
+            out_str(c, "path", path);
+            out_end(c);
+        }
     } else {
         out_begin(c);
         out_str(c, c->json ? "privateKey" : "private key", secret);

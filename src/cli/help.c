@@ -77,6 +77,28 @@ static void md_options(const struct cli_opt *opts, size_t n) {
     (void)puts("");
 }
 
+/* The commands of up/, which has a parser of its own. */
+static const struct cli_cmd network_commands[] = {
+    {.words = "up",
+     .args = "[--port BASE] [--detach]",
+     .summary = "start the whole network on this machine",
+     .details = "Chain, contracts, store, vaults, market, secret service, scheduler and one "
+                "worker. DIR is made at the\n"
+                "first start and continued afterwards; DIR/network.json has every address. BASE "
+                "(8545) is the chain's\n"
+                "port, the other services take the next ones; 0: any free ports. Ctrl-C or "
+                "strongroom down stops all;\n"
+                "--detach returns once the network is ready. Takes --dir and --json."},
+    {.words = "down",
+     .args = "",
+     .summary = "stop the network in DIR",
+     .details = "Nothing is lost: the chain writes its state at last. Takes --dir and --json."},
+    {.words = "status",
+     .args = "",
+     .summary = "which processes of the network in DIR run",
+     .details = "Exit code 5 when no network runs there. Takes --dir and --json."},
+};
+
 int cli_print_reference(void) {
     (void)printf(
         "# Commands\n\nMade from the command table (`src/cli/table.c`); do not edit.\n\n%s\n"
@@ -85,6 +107,11 @@ int cli_print_reference(void) {
         "## Options of every command\n\n",
         exit_codes);
     md_options(cli_common, cli_n_common);
+    for (size_t i = 0; i < SR_ARRAY_LEN(network_commands); i++) {
+        const struct cli_cmd *cmd = &network_commands[i];
+        (void)printf("## %s\n\n`strongroom %s%s%s`: %s.\n\n%s\n\n", cmd->words, cmd->words,
+                     cmd->args[0] ? " " : "", cmd->args, cmd->summary, cmd->details);
+    }
     for (size_t i = 0; i < cli_n_commands; i++) {
         const struct cli_cmd *cmd = &cli_commands[i];
         (void)printf("## %s\n\n`strongroom %s%s%s`: %s.\n\n", cmd->words, cmd->words,
@@ -131,6 +158,18 @@ int cli_print_man(void) {
         "COMMAND");
     roff_options(cli_common, cli_n_common);
     (void)puts(".SH COMMANDS");
+    for (size_t i = 0; i < SR_ARRAY_LEN(network_commands); i++) {
+        const struct cli_cmd *cmd = &network_commands[i];
+        (void)fputs(".SS ", stdout);
+        roff(cmd->words);
+        (void)fputs(" ", stdout);
+        roff(cmd->args);
+        (void)puts("");
+        roff(cmd->summary);
+        (void)puts(".\n.PP");
+        roff(cmd->details);
+        (void)puts("");
+    }
     for (size_t i = 0; i < cli_n_commands; i++) {
         const struct cli_cmd *cmd = &cli_commands[i];
         (void)printf(".SS %s %s\n", cmd->words, cmd->args);

@@ -49,9 +49,14 @@ static bool looks_like_object(const char *value) {
 
 static sr_status add(struct cli *c, const struct cli_opt *o, const char *value,
                      struct sr_err *err) {
-    if (c->n_given == CLI_MAX_OPTS) return sr_fail(err, SR_E_USAGE, "too many options");
-    if (!o->repeat && o->value && cli_value(c, o->name))
+    if (c->n_given == CLI_MAX_OPTS) {
+        sr_hint(err, "%d options at most", CLI_MAX_OPTS);
+        return sr_fail(err, SR_E_USAGE, "too many options");
+    }
+    if (!o->repeat && o->value && cli_value(c, o->name)) {
+        sr_hint(err, "give it once; strongroom %s --help says what may be repeated", c->cmd->words);
         return sr_fail(err, SR_E_USAGE, "%s is given twice", o->name);
+    }
     c->given[c->n_given++] = (struct cli_given){o, value};
     return SR_OK;
 }
@@ -72,11 +77,17 @@ static sr_status take_option(struct cli *c, int argc, char **argv, int *i, struc
                        (int)name.n, (const char *)name.p);
     }
     if (!o->value) {
-        if (inline_value) return sr_fail(err, SR_E_USAGE, "%s takes no value", o->name);
+        if (inline_value) {
+            sr_hint(err, "write %s alone", o->name);
+            return sr_fail(err, SR_E_USAGE, "%s takes no value", o->name);
+        }
         return add(c, o, "", err);
     }
     if (!inline_value) {
-        if (!next) return sr_fail(err, SR_E_USAGE, "%s needs a value: %s", o->name, o->value);
+        if (!next) {
+            sr_hint(err, "strongroom %s --help explains it", c->cmd->words);
+            return sr_fail(err, SR_E_USAGE, "%s needs a value: %s", o->name, o->value);
+        }
         inline_value = next;
         (*i)++;
     }
@@ -92,7 +103,10 @@ sr_status cli_parse(struct cli *c, int argc, char **argv, struct sr_err *err) {
         } else if (!only_args && a[0] == '-' && a[1] != 0) {
             SR_TRY(take_option(c, argc, argv, &i, err));
         } else {
-            if (c->n_args == CLI_MAX_ARGS) return sr_fail(err, SR_E_USAGE, "too many arguments");
+            if (c->n_args == CLI_MAX_ARGS) {
+                sr_hint(err, "%d arguments at most", CLI_MAX_ARGS);
+                return sr_fail(err, SR_E_USAGE, "too many arguments");
+            }
             c->args[c->n_args++] = a;
         }
     }

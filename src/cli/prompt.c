@@ -11,7 +11,11 @@
 
 sr_status cli_read_file(const char *path, size_t max, struct buf *ret, struct sr_err *err) {
     (void)max;
-    if (strcmp(path, "-") != 0) return fs_read(path, ret, err);
+    if (strcmp(path, "-") != 0) {
+        sr_status st = fs_read(path, ret, err);
+        if (st != SR_OK) sr_hint(err, "check the name and the file's permissions");
+        return st;
+    }
     for (;;) {
         uint8_t chunk[4096];
         ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
@@ -85,6 +89,7 @@ static sr_status from_file(const char *path, char *secret_buf, size_t n, struct 
     sr_status st = cli_read_file(path, 64 * 1024, &b, err);
     if (st != SR_OK) {
         sr_err_prefix(err, "--password-file");
+        if (err) err->hint[0] = 0; /* say it of passwords */
         sr_hint(err, "give a readable file whose first line is the password");
         return st;
     }

@@ -80,10 +80,13 @@ static void wrong_usage_is_said_with_a_hint(void **state) {
     assert_non_null(strstr(err.what, "--nonsense"));
     err = (struct sr_err){0};
     assert_int_equal(parse(c, &err, "run", "x", "--args", NULL), SR_E_USAGE);
+    assert_true(err.hint[0] != 0);
     err = (struct sr_err){0};
     assert_int_equal(parse(c, &err, "run", "x", "--args", "1", "--args", "2", NULL), SR_E_USAGE);
+    assert_true(err.hint[0] != 0);
     err = (struct sr_err){0};
     assert_int_equal(parse(c, &err, "run", "x", "--no-wait=1", NULL), SR_E_USAGE);
+    assert_true(err.hint[0] != 0);
     assert_int_equal(parse(c, &err, "data", NULL), SR_E_NOTFOUND);
     assert_int_equal(parse(c, &err, "nothing", NULL), SR_E_NOTFOUND);
     free(c);
