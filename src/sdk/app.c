@@ -150,13 +150,20 @@ static sr_status show(void *arg, struct sr_err *err) {
     buf_init(&where, MULTIADDR_MAX * 2);
     SR_TRY(sdk_app_addr(c, a->dir, &addr, err));
     SR_TRY(sdk_chain(c, err));
-    SR_TRY(poco_view_app(&c->poco, &addr, (struct eth_at){0}, &app, err));
+    sr_status seen = poco_view_app(&c->poco, &addr, (struct eth_at){0}, &app, err);
+    if (seen == SR_E_NOTFOUND) sr_hint(err, "strongroom app deploy prints an app's address");
+    if (seen != SR_OK) return seen;
     addr_put(a->ret->address, &addr);
     addr_put(a->ret->owner, &app.owner);
     TEXT_PUT(a->ret->name, app.name);
     hash_put(a->ret->checksum, &app.checksum);
     sr_status st = multiaddr_text(app.multiaddr, &where, err);
-    TEXT_PUT(a->ret->multiaddr, buf_slice(&where));
+    struct slice text = buf_slice(&where);
+    if (slice_starts(text, "/p2p/")) /* one protocol of two names: the one that deploy says */
+        (void)snprintf(a->ret->multiaddr, sizeof a->ret->multiaddr, "/ipfs/%.*s", (int)(text.n - 5),
+                       (const char *)text.p + 5);
+    else
+        TEXT_PUT(a->ret->multiaddr, text);
     poco_app_done(&app);
     return st;
 }

@@ -127,8 +127,10 @@ sr_status keyfolder_check_name(const char *folder, const char *name, struct sr_e
         return sr_fail(err, SR_E_USAGE, "\"%.64s\" can't be a wallet's name", name);
     }
     struct addr taken;
-    if (keyfolder_by_name(folder, name, &taken))
+    if (keyfolder_by_name(folder, name, &taken)) {
+        sr_hint(err, "choose another --name; strongroom wallet list shows those in use");
         return sr_fail(err, SR_E_CONFLICT, "the name %s is taken by %s", name, addr_text(&taken).s);
+    }
     return SR_OK;
 }
 

@@ -59,14 +59,16 @@ sr_status sdk_network(struct sr_client *c, struct sr_err *err) {
     cleanup_buf_wipe struct buf text;
     buf_init(&text, SDK_NETWORK_MAX);
     sr_status st = fs_read(c->network_file, &text, err);
-    if (st == SR_E_NOTFOUND) {
+    if (st == SR_E_NOTFOUND) { /* to the caller: nothing there to be asked */
         sr_hint(err,
                 "strongroom up starts a network; --dir DIR or STRONGROOM_DIR names its folder");
-        return st;
+        if (err) err->code = SR_E_UNAVAILABLE;
+        return SR_E_UNAVAILABLE;
     }
     if (st == SR_OK) st = json_parse(buf_slice(&text), &c->net.doc, err);
     if (st == SR_OK) st = take_all(&c->net, err);
     if (st != SR_OK) {
+        sr_hint(err, "--dir or --network names the network.json that strongroom up wrote");
         sr_err_prefix(err, "%s", c->network_file);
         sdk_network_done(&c->net);
         return st;
@@ -95,6 +97,13 @@ sr_status sdk_chain(struct sr_client *c, struct sr_err *err) {
             SR_TRY(fiber_sleep(200, err));
             continue;
         }
+        if (st == SR_E_UNAVAILABLE) why.hint[0] = 0; /* what a user can do beats what a node is */
+        if (st == SR_E_UNAVAILABLE)
+            sr_hint(
+                &why,
+                "strongroom status --dir %s shows what runs; strongroom up starts a network that "
+                "is down",
+                c->dir);
         if (err && err->code == SR_OK) *err = why;
         return st;
     }

@@ -98,7 +98,9 @@ static sr_status get(void *arg, struct sr_err *err) {
     }
     if (t.result_location[0] == 0)
         return sr_fail(err, SR_E_NOTFOUND, "No result uploaded for this task");
-    SR_TRY(fs_mkdirs(a->dir, 0700, err));
+    sr_status made = fs_mkdirs(a->dir, 0700, err);
+    if (made != SR_OK) sr_hint(err, "choose another folder with -o");
+    if (made != SR_OK) return made;
     cleanup_close int fd = -1;
     SR_TRY(sdk_temp_file(a->dir, &fd, err));
     SR_TRY(fetch(a->c, t.result_location, fd, err));

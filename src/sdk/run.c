@@ -40,8 +40,10 @@ static sr_status read_request(struct plan *p, struct sr_err *err) {
     for (size_t i = 0; i < r->n_inputs; i++)
         if (!slice_starts(slice_str(r->input_urls[i]), "http://") &&
             !slice_starts(slice_str(r->input_urls[i]), "https://") &&
-            !slice_starts(slice_str(r->input_urls[i]), "/ipfs/"))
+            !slice_starts(slice_str(r->input_urls[i]), "/ipfs/")) {
+            sr_hint(err, "a URL begins with http://, https:// or /ipfs/");
             return sr_fail(err, SR_E_USAGE, "%.100s should be a url", r->input_urls[i]);
+        }
     SR_TRY(sdk_price(r->max_app_nrlc, "max app price", &p->max_app, err));
     SR_TRY(sdk_price(r->max_data_nrlc, "max data price", &p->max_data, err));
     SR_TRY(sdk_price(r->max_pool_nrlc, "max pool price", &p->max_pool, err));

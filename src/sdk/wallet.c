@@ -149,9 +149,11 @@ static sr_status store(struct sr_client *c, const struct sr_secret *key, const c
     buf_init(&json, KEYSTORE_MAX_BYTES);
     SR_TRY(secp_address(key, &a, err));
     if (name) SR_TRY(keyfolder_check_name(c->keystore, name, err));
-    if (keyfolder_find(c->keystore, &a, &f))
+    if (keyfolder_find(c->keystore, &a, &f)) {
+        sr_hint(err, "use it as it is: --as %s", addr_text(&a).s);
         return sr_fail(err, SR_E_CONFLICT, "the keystore has the wallet %s already",
                        addr_text(&a).s);
+    }
     SR_TRY(ask_password(c, name ? name : addr_text(&a).s, true, &password, &n, err));
     if (n == 0) {
         sr_hint(err, "choose a password of at least one character");
