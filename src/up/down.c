@@ -35,9 +35,14 @@ int down_main(const struct up_options *opt) {
     bool was = false;
     sr_status st = home_paths(opt->dir, &h, &err);
     if (st == SR_OK) st = stop_it(&h, &was, &err);
-    if (st == SR_OK && !was) (void)printf("no network is running in %s\n", opt->dir);
-    if (st == SR_OK && was) (void)printf("stopped\n");
-    if (st != SR_OK) up_complain("down", &err, false);
+    if (st != SR_OK)
+        up_complain("down", &err, opt->json);
+    else if (opt->json)
+        (void)printf("{\"stopped\":%s}\n", was ? "true" : "false");
+    else if (was)
+        (void)printf("stopped\n");
+    else
+        (void)printf("no network is running in %s\n", opt->dir);
     home_done(&h);
     return st == SR_OK ? 0 : up_exit_code(&err);
 }

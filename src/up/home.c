@@ -207,7 +207,11 @@ static sr_status measure_room(struct up_home *h, const char *room, struct sr_err
 
 sr_status home_open(struct up_home *h, const struct up_tools *t, struct sr_err *err) {
     const char *const folders[] = {h->dir, h->run, h->keys, h->logs, h->chain};
-    for (size_t i = 0; i < SR_ARRAY_LEN(folders); i++) SR_TRY(fs_mkdirs(folders[i], 0700, err));
+    for (size_t i = 0; i < SR_ARRAY_LEN(folders); i++) {
+        sr_status st = fs_mkdirs(folders[i], 0700, err);
+        if (st != SR_OK) sr_hint(err, "choose a folder that you may write to: --dir DIR");
+        if (st != SR_OK) return st;
+    }
     SR_TRY(take_lock(h, err));
     SR_TRY(make_chain(h, t, err));
     SR_TRY(make_keys(h, err));

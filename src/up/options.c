@@ -6,7 +6,7 @@
 
 static const char usage[] =
     "usage: strongroom up     [--dir DIR] [--port BASE] [--json] [--detach]\n"
-    "       strongroom down   [--dir DIR]\n"
+    "       strongroom down   [--dir DIR] [--json]\n"
     "       strongroom status [--dir DIR] [--json]\n"
     "DIR is $STRONGROOM_DIR, else ~/.strongroom. BASE (8545) is the chain's port, the other "
     "services\n"
@@ -42,7 +42,7 @@ static sr_status parse_one(int argc, char **argv, int *i, struct up_options *o,
                            struct sr_err *err) {
     const char *a = argv[*i], *v = NULL;
     bool up = strcmp(o->word, "up") == 0;
-    if (strcmp(a, "--json") == 0 && strcmp(o->word, "down") != 0) {
+    if (strcmp(a, "--json") == 0) {
         o->json = true;
         return SR_OK;
     }

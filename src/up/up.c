@@ -32,7 +32,8 @@ void up_complain(const char *who, const struct sr_err *err, bool json) {
         jw_obj(&w);
         jw_kcstr(&w, "error", err->what);
         jw_kcstr(&w, "code", sr_status_name(err->code));
-        if (err->hint[0]) jw_kcstr(&w, "hint", err->hint);
+        jw_kcstr(&w, "hint", err->hint);
+        jw_ku64(&w, "exit", (uint64_t)up_exit_code(err));
         jw_end_obj(&w);
         (void)printf("%s\n", buf_cstr(&b));
         (void)fflush(stdout);

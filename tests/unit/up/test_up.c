@@ -61,10 +61,10 @@ static void flags_are_read_in_both_forms(void **state) {
 static void wrong_flags_are_refused_with_a_hint(void **state) {
     (void)state;
     static const char *const wrong[][4] = {
-        {"up", "--nonsense"},       {"up", "--port"},   {"up", "--port", "x"},
-        {"up", "--port", "65535"},  {"up", "--dir"},    {"up", "--dir="},
-        {"up", "--directory", "x"}, {"down", "--json"}, {"down", "--port", "1"},
-        {"status", "--detach"},     {"up", "extra"},    {"up", "--portal", "1"}};
+        {"up", "--nonsense"},       {"up", "--port"},     {"up", "--port", "x"},
+        {"up", "--port", "65535"},  {"up", "--dir"},      {"up", "--dir="},
+        {"up", "--directory", "x"}, {"down", "--detach"}, {"down", "--port", "1"},
+        {"status", "--detach"},     {"up", "extra"},      {"up", "--portal", "1"}};
     for (size_t i = 0; i < SR_ARRAY_LEN(wrong); i++) {
         struct up_options o;
         struct sr_err err = {0};
