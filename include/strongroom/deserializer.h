@@ -6,7 +6,7 @@
  * $IEXEC_IN/$IEXEC_DATASET_FILENAME. Values are named by dotted paths ("a.b.c") and typed by the
  * schema. Small and static: base and zip only, no network, no threads.
  *
- * Link: pkg-config --static strongroom-deserializer.   
+ * Link: pkg-config --static strongroom-deserializer.
  * SPEC: dataprotector.md#8-deserialiser-inside-iapps
  */
 #pragma once
