@@ -10,6 +10,18 @@ static void out_addr(struct cli *c, const char *key, const struct addr *a) {
     out_str(c, key, addr_text(a).s);
 }
 
+/* Anybody can write a bundle about services of his own: who knows the real ones says so. */
+static sr_status expected(struct cli *c, const char *option, const struct addr *got,
+                          struct sr_err *err) {
+    const char *text = cli_value(c, option);
+    struct addr want;
+    if (!text) return SR_OK;
+    if (!addr_parse(slice_str(text), &want))
+        return sr_fail(err, SR_E_USAGE, "%s is an address: 0x and 40 digits", option);
+    if (addr_eq(&want, got)) return SR_OK;
+    return sr_fail(err, SR_E_REFUSED, "%s: the bundle's is %s", option, addr_text(got).s);
+}
+
 sr_status cmd_verify(struct cli *c, struct sr_err *err) {
     cleanup_buf struct buf b = {0};
     cleanup_buf struct buf held = {0};
@@ -22,6 +34,8 @@ sr_status cmd_verify(struct cli *c, struct sr_err *err) {
                 "the field named is not what was signed or measured: do not rely on this file");
         return SR_E_CRYPTO;
     }
+    SR_TRY(expected(c, "--hub", &r.hub, err));
+    SR_TRY(expected(c, "--sms-identity", &r.sms_identity, err));
     struct jw w = jw_of(&held);
     jw_arr(&w);
     for (size_t i = 0; i < r.n_held; i++) jw_cstr(&w, r.held[i]);

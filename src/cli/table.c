@@ -88,6 +88,10 @@ static const struct cli_opt o_attest_collateral[] = {
     OPT("--service", "URL", "a mirror (PCCS) to ask (default: Intel's service)"),
     OPT("--root", "FILE", "trust this root (DER) instead of the pinned one"),
 };
+static const struct cli_opt o_verify[] = {
+    OPT("--hub", "ADDR", "refuse a bundle of another hub"),
+    OPT("--sms-identity", "ADDR", "refuse a bundle of another secret service"),
+};
 static const struct cli_opt o_attest_measure[] = {
     OPT("--kind", "KIND", "tdx, snp or simulated"),
     OPT("--firmware", "FILE", "OVMF image"),
@@ -206,7 +210,7 @@ const struct cli_cmd cli_commands[] = {
      "Recomputes all that the file claims and names the field that fails. What only the chain "
      "knows is "
      "listed\nas stated: ask the chain.",
-     NONE, cmd_verify},
+     N(o_verify), cmd_verify},
     {"contracts deploy", "", 0, 0, "put our contracts on a chain",
      "Shows chain, payer and cost, and asks for the chain's number. What was sent stands in a "
      "state "

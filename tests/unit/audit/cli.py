@@ -19,6 +19,10 @@ def verify(path, *more):
 p = verify(bundle, "--json")
 answer = json.loads(p.stdout)
 assert p.returncode == 0 and answer["holds"] and answer["evidence"] == "SIMULATED", p
+same = verify(bundle, "--hub", answer["hub"], "--sms-identity", answer["sms_identity"])
+assert same.returncode == 0, same
+other = verify(bundle, "--sms-identity", answer["hub"])
+assert other.returncode == 3 and "--sms-identity" in other.stderr and not other.stdout, other
 text = open(bundle, encoding="ascii").read()
 with tempfile.NamedTemporaryFile("w") as f:
     f.write(text.replace('"index":0', '"index":1'))
