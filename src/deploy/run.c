@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define STATE_PATH_MAX 4096
+#define GWEI           1000000000u
 
 struct run {
     const struct deploy_opts *o;
@@ -92,6 +93,18 @@ static sr_status count_done(struct run *r, size_t *ret_n, uint64_t *ret_gas, str
     return SR_OK;
 }
 
+/* Below the base fee nothing is mined: better to say so than to wait. */
+static sr_status fee_is_fair(const struct deploy_opts *o, struct sr_err *err) {
+    struct eth_block now = {0};
+    SR_TRY(eth_get_block(o->rpc, (struct eth_at){0}, &now, err));
+    if (u256_is_zero(o->max_fee) || u256_cmp(now.base_fee, o->max_fee) <= 0) return SR_OK;
+    char gwei[U256_DEC_MAX], most[U256_DEC_MAX];
+    u256_to_dec(gwei, u256_div_u64(now.base_fee, GWEI, NULL));
+    u256_to_dec(most, u256_div_u64(o->max_fee, GWEI, NULL));
+    sr_hint(err, "do it later, or raise --max-fee");
+    return sr_fail(err, SR_E_REFUSED, "gas costs %s gwei now, the limit is %s", gwei, most);
+}
+
 static sr_status plan(struct run *r, struct sr_err *err) {
     const struct deploy_opts *o = r->o;
     struct deploy_plan p = {.chain_id = r->book.chain_id, .deployer = o->signer->addr};
@@ -101,6 +114,7 @@ static sr_status plan(struct run *r, struct sr_err *err) {
     r->untouched = p.n_done == 0;
     SR_TRY(eth_balance(o->rpc, &p.deployer, (struct eth_at){0}, &p.balance, err));
     SR_TRY(eth_fees(o->rpc, &p.fee, &tip, err));
+    SR_TRY(fee_is_fair(o, err));
     if (!u256_is_zero(o->max_fee) && u256_cmp(p.fee, o->max_fee) > 0) p.fee = o->max_fee;
     if (!u256_mul(&p.cost, p.fee, u256_of(p.gas)))
         return sr_fail(err, SR_E_RANGE, "the chain asks absurd fees");

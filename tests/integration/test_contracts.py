@@ -2,6 +2,7 @@
 """strongroom contracts: deployed on an empty chain by the program that users get, interrupted, compared, tampered with."""
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -26,9 +27,13 @@ STEPS = 34
 class Chain:
     """An empty chain that makes a block every 50 ms: there is a middle to be interrupted in."""
 
+    def __init__(self, *more):
+        self.more = more
+
     def __enter__(self):
         self.process = subprocess.Popen(
-            [ANVIL, "--host", "127.0.0.1", "--port", "0", "--chain-id", str(CHAIN), "--block-time", "0.05"],
+            [ANVIL, "--host", "127.0.0.1", "--port", "0", "--chain-id", str(CHAIN), "--block-time", "0.05",
+             *self.more],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True)
         for line in self.process.stdout:
             found = re.search(r"Listening on (127\.0\.0\.1:\d+)", line)
@@ -152,6 +157,43 @@ class Contracts(unittest.TestCase):
             names = [d["name"] for d in self.cli(*verify, "--json", code=1)["differs"]]
             self.assertIn("hub.token", names)
             self.assertIn("hub's functions in relayFacet", names)
+
+    def asked(self, chain, answer):
+        """The command at a terminal, answered: its exit code and what it said."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(PROGRAM, [PROGRAM, "contracts", *self.deploy(chain)], self.env)
+        said = b""
+        try:
+            while True:
+                got = os.read(terminal, 65536)
+                said += got
+                if b"Type the chain's number" in said and answer:
+                    os.write(terminal, answer.encode() + b"\n")
+                    answer = ""
+        except OSError:  # the other end is closed
+            pass
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode()
+
+    def test_a_person_confirms_the_chain(self):
+        with Chain() as chain:
+            code, said = self.asked(chain, "1")
+            self.assertEqual(code, 1, said)
+            self.assertIn("nothing was sent", said)
+            self.assertEqual(chain.nonce(), 0)
+            code, said = self.asked(chain, str(CHAIN))
+            self.assertEqual(code, 0, said)
+            self.assertIn('"verified":true', said)
+            self.assertEqual(chain.nonce(), STEPS)
+
+    def test_gas_above_the_limit_is_not_bought(self):
+        with Chain("--base-fee", str(300 * 10**9)) as chain:
+            a = self.cli(*self.deploy(chain, "--yes"), code=3)
+            self.assertIn("gwei now, the limit is 100", a.error)
+            self.assertIn("--max-fee", a["hint"])
+            self.assertEqual(chain.nonce(), 0)
+            self.assertEqual(os.listdir(self.home), ["key"])
 
     def test_bad_arguments_are_told_and_send_nothing(self):
         with Chain() as chain:
