@@ -69,9 +69,6 @@ static struct {
 #endif
 } L = {.epfd = -1};
 
-bool net_is_up_(void) {
-    return L.up;
-}
 struct uv_loop_s *net_loop(void) {
     return &L.loop;
 }

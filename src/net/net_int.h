@@ -21,7 +21,6 @@ struct fiber *fiber_current_(void); /* NULL on the loop's own stack */
 SR_CHECK sr_status fiber_park_(uint64_t timeout_ms, bool no_cancel, struct sr_err *err);
 void fiber_wake_(struct fiber *f, sr_status result); /* does nothing when f is not parked */
 void fiber_yield_(void);                             /* lets the others and the loop run once */
-bool net_is_up_(void);
 
 /* ---- descriptors ---- */
 

@@ -326,7 +326,6 @@ static sr_status open_image(struct oci_image *img, const struct hash *want, stru
     uint64_t schema;
     SR_TRY(read_json(img, &img->index, false, "index", &index, err));
     SR_TRY(pick_manifest(img, json_root(index), want, &b, err));
-    img->manifest = b.digest;
     SR_TRY(read_json(img, &b, true, "manifest", &manifest, err));
     if (!json_u64(json_get(json_root(manifest), "schemaVersion"), &schema) || schema != 2)
         return sr_fail(err, SR_E_MALFORMED, "the image's manifest is not of schema 2");
@@ -361,10 +360,6 @@ void oci_close(struct oci_image *img) {
     free(img->config.user);
     free(img->blobs);
     free(img);
-}
-
-struct hash oci_manifest_digest(const struct oci_image *img) {
-    return img->manifest;
 }
 
 const struct oci_config *oci_config(const struct oci_image *img) {

@@ -19,7 +19,6 @@ struct oci_image {
     size_t n_blobs;
     struct oci_blob index;
     bool has_index, has_layout;
-    struct hash manifest;
     struct oci_layer layers[OCI_MAX_LAYERS];
     size_t n_layers;
     struct oci_config config;
