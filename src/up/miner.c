@@ -11,7 +11,11 @@
 #include "eth/rpc.h"
 #include "net/role.h"
 #include "up/up.h"
+#include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define MINE_MS      100  /* the official clients need a moment between sending and mining */
@@ -30,25 +34,53 @@ static struct {
 
 /* ---- saving */
 
-static sr_status gunzip(struct slice in, struct buf *out, struct sr_err *err) {
+static sr_status unpack(struct slice in, int fd, struct sr_err *err) {
     z_stream z = {.next_in = (Bytef *)(uintptr_t)in.p, .avail_in = (uInt)in.n};
     if (inflateInit2(&z, 31) != Z_OK) return sr_fail(err, SR_E_NOMEM, "out of memory");
     int rc = Z_OK;
-    while (rc == Z_OK) {
+    sr_status st = SR_OK;
+    while (rc == Z_OK && st == SR_OK) {
         uint8_t step[65536];
         z.next_out = step;
         z.avail_out = sizeof step;
         rc = inflate(&z, Z_NO_FLUSH);
-        buf_put(out, step, sizeof step - z.avail_out);
+        st = fd_write_all(fd, step, sizeof step - z.avail_out, err);
         if (z.avail_in == 0 && z.avail_out == sizeof step && rc == Z_OK) rc = Z_DATA_ERROR;
     }
     (void)inflateEnd(&z);
-    if (rc != Z_STREAM_END) return sr_fail(err, SR_E_MALFORMED, "the node's state is no gzip");
-    return buf_status(out, err);
+    if (st == SR_OK && rc != Z_STREAM_END)
+        return sr_fail(err, SR_E_MALFORMED, "the node's state is no gzip");
+    return st;
+}
+
+static sr_status sync_folder_of(const char *path, struct sr_err *err) {
+    char folder[PATH_MAX];
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder ? 1 : 0] = 0;
+    cleanup_close int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) return sr_fail(err, SR_E_SYS, "flush the folder of '%s'", path);
+    return SR_OK;
+}
+
+/* Beside the old state, then in its place. Never whole in memory: it grows with the chain. */
+static sr_status replace_state(struct slice packed, struct sr_err *err) {
+    char tmp[PATH_MAX];
+    int n = snprintf(tmp, sizeof tmp, "%s.tmp", me.state_path);
+    if (n < 0 || (size_t)n >= sizeof tmp) return sr_fail(err, SR_E_TOOBIG, "the state's path");
+    cleanup_close int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return sr_fail(err, SR_E_SYS, "make '%s'", tmp);
+    sr_status st = unpack(packed, fd, err);
+    if (st == SR_OK && fsync(fd) != 0) st = sr_fail(err, SR_E_SYS, "flush '%s'", tmp);
+    if (st == SR_OK && rename(tmp, me.state_path) != 0)
+        st = sr_fail(err, SR_E_SYS, "rename to '%s'", me.state_path);
+    if (st == SR_OK) return sync_folder_of(me.state_path, err);
+    (void)unlink(tmp);
+    return st;
 }
 
 struct saving {
-    struct buf packed, plain;
+    struct buf packed;
     sr_status st;
     struct sr_err err;
 };
@@ -56,8 +88,7 @@ struct saving {
 /* On a thread of the pool: the disk may be slow. */
 static void write_state(void *arg) {
     struct saving *s = arg;
-    s->st = gunzip(buf_slice(&s->packed), &s->plain, &s->err);
-    if (s->st == SR_OK) s->st = fs_write_atomic(me.state_path, buf_slice(&s->plain), 0600, &s->err);
+    s->st = replace_state(buf_slice(&s->packed), &s->err);
 }
 
 /* The node's whole state, packed; what it came in is gone on return. */
@@ -72,7 +103,6 @@ static sr_status fetch_state(struct buf *ret_packed, struct sr_err *err) {
 static sr_status save(struct sr_err *err) {
     struct saving s = {0};
     buf_init(&s.packed, STATE_MAX);
-    buf_init(&s.plain, STATE_MAX);
     sr_status st = fetch_state(&s.packed, err);
     if (st == SR_OK) st = fiber_offload(write_state, &s, err);
     if (st == SR_OK && s.st != SR_OK) {
@@ -80,7 +110,6 @@ static sr_status save(struct sr_err *err) {
         if (err && err->code == SR_OK) *err = s.err;
     }
     buf_done(&s.packed);
-    buf_done(&s.plain);
     (void)malloc_trim(0); /* some times the state's size, not needed until the next change */
     return st;
 }
