@@ -493,13 +493,15 @@ static void handler_failed(struct http_req *rq, const struct sr_err *e) {
         rq->broken = true;
         if (!net_stopping()) return;
     }
+    struct sr_err stopping = *e; /* what ended it is our own end: a later try will do */
+    if (e->code == SR_E_CANCELLED) stopping.code = SR_E_UNAVAILABLE;
+    e = &stopping;
     const struct http_opts *o = &rq->conn->server->opts;
     if (o->on_error) {
         o->on_error(rq, e);
         if (rq->reply == REPLY_NONE) rq->broken = true;
     } else {
-        int status = sr_status_http(e->code);
-        reply_error(rq, status == 499 ? 503 : status, e);
+        reply_error(rq, sr_status_http(e->code), e);
     }
 }
 
