@@ -127,7 +127,7 @@ static struct slice end_that_fits(struct slice s) {
         if (written > TAIL_WRITTEN_MAX) break;
         at--;
     }
-    return slice_of(s.p + at, s.n - at);
+    return at > 0 ? slice_of(s.p + at, s.n - at) : s;
 }
 
 static void put_tails(struct jw *w, const struct job *j) {

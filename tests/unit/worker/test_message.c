@@ -190,6 +190,12 @@ static void a_room_cannot_fill_the_hosts_disk(void **state) {
     if (net_call(endless_story, NULL, &e) != SR_OK) fail_msg("%s: %s", e.where, e.what);
 }
 
+static int end_net(void **state) {
+    (void)state;
+    net_done();
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(an_assignment_reads),
@@ -199,5 +205,5 @@ int main(void) {
         cmocka_unit_test(the_worst_output_still_fits_into_one_message),
         cmocka_unit_test(a_room_cannot_fill_the_hosts_disk),
     };
-    return cmocka_run_group_tests_name("worker/message", t, NULL, NULL);
+    return cmocka_run_group_tests_name("worker/message", t, NULL, end_net);
 }
