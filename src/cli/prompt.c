@@ -24,6 +24,7 @@ sr_status cli_read_file(const char *path, size_t max, struct buf *ret, struct sr
         if (n == 0) return buf_status(ret, err);
         buf_put(ret, chunk, (size_t)n);
         explicit_bzero(chunk, sizeof chunk);
+        if (ret->bad != SR_OK) return buf_status(ret, err); /* input may have no end */
     }
 }
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #define MAX_WORDS 32
 
@@ -131,6 +133,18 @@ static void texts_of_others_do_not_steer_the_terminal(void **state) {
     free(c);
 }
 
+static void input_without_an_end_is_refused(void **state) {
+    (void)state;
+    cleanup_close int before = dup(STDIN_FILENO), zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    cleanup_buf struct buf b;
+    struct sr_err e = {0};
+    buf_init(&b, 10000);
+    assert_true(before >= 0 && zero >= 0 && dup2(zero, STDIN_FILENO) == STDIN_FILENO);
+    sr_status st = cli_read_file("-", 10000, &b, &e);
+    assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+    assert_int_equal(st, SR_E_TOOBIG);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(options_and_arguments_may_be_mixed),
@@ -138,6 +152,7 @@ int main(void) {
         cmocka_unit_test(wrong_usage_is_said_with_a_hint),
         cmocka_unit_test(after_two_dashes_all_are_arguments),
         cmocka_unit_test(every_command_is_complete),
+        cmocka_unit_test(input_without_an_end_is_refused),
         cmocka_unit_test(texts_of_others_do_not_steer_the_terminal),
     };
     return cmocka_run_group_tests_name("cli", t, NULL, NULL);
