@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import tempfile
 import unittest
 
 import harness
@@ -91,13 +92,15 @@ class Faults(unittest.TestCase):
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs another user")
     def test_a_file_without_permission(self):
-        path = self.n.file("closed", "x")
+        # Another user must be able to reach it all: not below a tree that may be in root's own home.
+        home = tempfile.mkdtemp(prefix="sr-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, home, True)
+        os.chmod(home, 0o755)
+        path = os.path.join(home, "closed")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("x")
         os.chmod(path, 0)
-        home = self.n.folder("other-home")
-        os.makedirs(home, exist_ok=True)
         shutil.copy(os.path.join(self.n.dir, "network.json"), os.path.join(home, "network.json"))
-        for p in (self.n.home, home):
-            os.chmod(p, 0o755)
         os.chmod(os.path.join(home, "network.json"), 0o644)
         program = os.path.join(home, "strongroom")
         shutil.copy(harness.PROGRAM, program)
