@@ -207,8 +207,7 @@ static sr_status carry_out(struct run *r, struct sr_err *err) {
 
 sr_status deploy_run(const struct deploy_opts *o, struct deploy_book *ret_book,
                      struct sr_err *err) {
-    struct run *r = sr_calloc_n(1, sizeof *r);
-    cleanup_free void *mem = r;
+    cleanup_free struct run *r = sr_calloc_n(1, sizeof *r);
     if (!r) return sr_fail(err, SR_E_NOMEM, "out of memory");
     r->o = o;
     if (fs_exists(o->book_path)) {
