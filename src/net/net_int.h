@@ -64,6 +64,9 @@ struct stream {
 };
 SR_CHECK sr_status stream_open_(struct stream *s, int take_fd, struct sr_err *err);
 void stream_done_(struct stream *s); /* closes; for embedded streams */
+/* Does the address lead out of this machine and its networks? */
+struct sockaddr;
+bool sockaddr_is_public_(const struct sockaddr *sa);
 /* Like stream_read with an absolute deadline. */
 SR_CHECK sr_status stream_read_until_(struct stream *s, void *p, size_t n, int64_t deadline_us,
                                       size_t *ret_n, struct sr_err *err);

@@ -273,8 +273,7 @@ static bool literal_host(const char *host, uint16_t port, struct sockaddr_storag
     return false;
 }
 
-/* Addresses that lead out of this machine and its networks. */
-static bool is_public(const struct sockaddr *sa) {
+bool sockaddr_is_public_(const struct sockaddr *sa) {
     static const struct {
         uint32_t net;
         unsigned bits;
@@ -331,7 +330,7 @@ static sr_status connect_name(const char *host, uint16_t port, bool public_only,
             memcpy(&sa, a->ai_addr, a->ai_addrlen);
             if (sa.ss_family == AF_INET) ((struct sockaddr_in *)&sa)->sin_port = htons(port);
             if (sa.ss_family == AF_INET6) ((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
-            if (public_only && !is_public((struct sockaddr *)&sa)) {
+            if (public_only && !sockaddr_is_public_((struct sockaddr *)&sa)) {
                 st = not_public(host, &why);
                 break; /* also when another address is: a name that mixes both is up to something */
             }
@@ -354,7 +353,8 @@ static sr_status connect_tcp(const char *host, uint16_t port, bool tls, bool pub
     struct sockaddr_storage sa;
     socklen_t n;
     if (literal_host(host, port, &sa, &n)) {
-        if (public_only && !is_public((struct sockaddr *)&sa)) return not_public(host, err);
+        if (public_only && !sockaddr_is_public_((struct sockaddr *)&sa))
+            return not_public(host, err);
         SR_TRY(connect_addr((struct sockaddr *)&sa, n, deadline, &s, err));
     } else {
         SR_TRY(connect_name(host, port, public_only, deadline, timeout_ms, &s, err));
