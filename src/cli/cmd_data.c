@@ -186,8 +186,11 @@ static void put_app(struct cli *c, const struct sr_app *a) {
     out_str(c, "multiaddr", a->multiaddr);
     out_str(c, "checksum", a->checksum);
     out_json(c, "egress", a->egress);
-    if (!c->json && a->egress && strcmp(a->egress, "[]") == 0)
-        out_text(c, "%-16s none: this app cannot talk to anybody\n", "network");
+    if (!c->json && a->egress)
+        out_text(c, "%-16s none: %s\n", "network",
+                 strcmp(a->egress, "[]") == 0
+                     ? "this app cannot talk to anybody"
+                     : "rooms do not let an app reach its declared hosts yet");
     out_str(c, c->json ? "orderHash" : "order", a->order_hash);
     out_str(c, "tx", a->tx);
     out_end(c);
