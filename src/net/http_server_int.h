@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http_server_int.h - a server's connection and request, shared with the websocket upgrade */
+/* http_server_int.h - what the server's files share: server, connection, request; also the
+ * websocket upgrade's */
 #pragma once
 #include "net/http_wire.h"
 
 #define HTTP_PARAMS_MAX 8
+#define REPLY_ROOM      (16u << 10) /* extra headers of one answer */
 
-struct http_server;
+struct conn;
+
+struct http_server {
+    struct io listener;
+    struct http_opts opts;
+    uint16_t port;
+    bool closed;
+    bool paused;       /* no room for a connection: one that ends wakes the accepting fiber */
+    size_t refs;       /* the owner, the accepting fiber, each connection */
+    struct fcond gone; /* a connection or the accepting fiber has ended */
+    struct conn *conns;
+    struct conn *idle_first, *idle_last; /* longest idle first */
+    struct http_server *next;
+};
 
 struct conn {
     struct stream stream; /* embedded: an idle connection is this struct and nothing else */
@@ -45,3 +60,29 @@ struct http_req {
     bool continued; /* 100 was sent */
     bool taken;     /* a websocket now */
 };
+
+/* ---- http_request.c: one request from its head to the next one ---- */
+
+/* Serves a request whose head is whole; then req_done_. True: the connection serves another one. */
+bool request_serve_(struct conn *c, struct http_req *rq, struct slice head);
+/* Answers a head that is no head, and ends the request. */
+void request_refuse_(struct conn *c, struct http_req *rq, const struct sr_err *e);
+void req_done_(struct http_req *rq);
+/* Memory that lives as long as the request; NULL: none left. */
+void *req_alloc_(struct http_req *rq, size_t n);
+
+/* ---- http_route.c ---- */
+
+/* The route, or NULL with the methods that the path has. */
+const struct http_route *route_find_(struct http_req *rq, struct buf *allow);
+
+/* ---- http_reply.c ---- */
+
+/* Will the connection serve another request after this answer? */
+bool req_keeps_(const struct http_req *rq);
+void reply_error_(struct http_req *rq, int status, const struct sr_err *e);
+void reply_status_(struct http_req *rq, int status, sr_status code, const char *what);
+/* A failed handler's answer. */
+void reply_failed_(struct http_req *rq, const struct sr_err *e);
+/* The answer to OPTIONS of a path with these methods. */
+void reply_options_(struct http_req *rq, const struct buf *allow);
