@@ -76,13 +76,10 @@ static void push_mark(struct eth_follower *f, const struct eth_block *b) {
 }
 
 static sr_status give(struct eth_follower *f, uint64_t from, const struct eth_block *to,
-                      const struct eth_logs *logs, size_t first, size_t n, uint64_t chain_head,
+                      const struct eth_log *logs, size_t n, uint64_t chain_head,
                       struct sr_err *err) {
-    const struct eth_step s = {.from = from,
-                               .head = *to,
-                               .logs = n ? logs->v + first : NULL,
-                               .n = n,
-                               .chain_head = chain_head};
+    const struct eth_step s = {
+        .from = from, .head = *to, .logs = n ? logs : NULL, .n = n, .chain_head = chain_head};
     sr_status st = f->o.on_step(f->o.arg, &s, err);
     if (st != SR_OK) {
         f->role_failed = true;
@@ -127,14 +124,48 @@ static sr_status take_back(struct eth_follower *f, struct sr_err *err) {
     return SR_OK;
 }
 
+static bool has_also(const struct eth_follower *f) {
+    return f->o.also.n_topics0 > 0;
+}
+
+static bool before(const struct eth_log *a, const struct eth_log *b) {
+    return a->block != b->block ? a->block < b->block : a->index < b->index;
+}
+
+/* Both lists, in order; lives as long as they do. *ret_v owned. */
+static sr_status mix(const struct eth_logs *a, const struct eth_logs *b, struct eth_log **ret_v,
+                     struct sr_err *err) {
+    struct eth_log *v = sr_calloc_n(a->n + b->n ? a->n + b->n : 1, sizeof *v);
+    if (!v) return sr_fail(err, SR_E_NOMEM, "chain follower");
+    size_t i = 0, k = 0;
+    while (i < a->n || k < b->n) {
+        bool first = k == b->n || (i < a->n && before(&a->v[i], &b->v[k]));
+        v[i + k] = first ? a->v[i] : b->v[k];
+        *(first ? &i : &k) += 1;
+    }
+    *ret_v = v;
+    return SR_OK;
+}
+
+static sr_status give_both(struct eth_follower *f, const struct eth_block *to,
+                           const struct eth_logs *logs, const struct eth_logs *also,
+                           uint64_t chain_head, struct sr_err *err) {
+    if (also->n == 0) return give(f, f->next, to, logs->v, logs->n, chain_head, err);
+    cleanup_free struct eth_log *v = NULL;
+    SR_TRY(mix(logs, also, &v, err));
+    return give(f, f->next, to, v, logs->n + also->n, chain_head, err);
+}
+
 /* A long way behind: ranges, without looking at each block. */
 static sr_status far_step(struct eth_follower *f, uint64_t head, struct sr_err *err) {
     uint64_t last = head - FOLLOW_KEEP, to = f->next + f->range - 1;
     if (to > last) to = last;
     struct eth_block blk;
-    cleanup_logs struct eth_logs logs = {0};
+    cleanup_logs struct eth_logs logs = {0}, also = {0};
     SR_TRY(eth_get_block(f->o.rpc, eth_at_block(to), &blk, err));
     sr_status st = eth_get_logs(f->o.rpc, &f->o.filter, f->next, to, &logs, err);
+    if (st == SR_OK && has_also(f))
+        st = eth_get_logs(f->o.rpc, &f->o.also, f->next, to, &also, err);
     if (st == SR_E_CHAIN && f->range > 1) { /* nodes limit the size of an answer */
         f->range /= 2;
         if (err) *err = (struct sr_err){0};
@@ -142,11 +173,11 @@ static sr_status far_step(struct eth_follower *f, uint64_t head, struct sr_err *
     }
     SR_TRY(st);
     if (f->range < FOLLOW_RANGE) f->range += f->range / 2 + 1;
-    return give(f, f->next, &blk, &logs, 0, logs.n, head, err);
+    return give_both(f, &blk, &logs, &also, head, err);
 }
 
-static void put_logs_of(struct eth_batch *b, const struct eth_filter *filter,
-                        const struct hash *block) {
+static void put_filter(struct eth_batch *b, const struct eth_filter *filter,
+                       const struct hash *block) {
     cleanup_buf struct buf p;
     buf_init(&p, 1u << 16);
     struct jw w = jw_of(&p);
@@ -157,6 +188,24 @@ static void put_logs_of(struct eth_batch *b, const struct eth_filter *filter,
     jw_end_obj(&w);
     jw_end_arr(&w);
     (void)eth_batch_raw(b, "eth_getLogs", buf_cstr(&p));
+}
+
+/* One request, or two one after the other; get_logs_of reads them. */
+static void put_logs_of(struct eth_batch *b, const struct eth_follower *f,
+                        const struct hash *block) {
+    put_filter(b, &f->o.filter, block);
+    if (has_also(f)) put_filter(b, &f->o.also, block);
+}
+
+/* The i-th block's; false: the node has forgotten that block. */
+static bool get_logs_of(struct eth_batch *b, size_t i, const struct eth_follower *f,
+                        struct eth_logs *ret, struct eth_logs *ret_also) {
+    const struct json_val *v;
+    size_t each = has_also(f) ? 2 : 1;
+    if (eth_batch_json(b, i * each, &v, NULL) != SR_OK || rpc_get_logs(v, ret, NULL) != SR_OK)
+        return false;
+    return each == 1 || (eth_batch_json(b, i * each + 1, &v, NULL) == SR_OK &&
+                         rpc_get_logs(v, ret_also, NULL) == SR_OK);
 }
 
 /* Near the head: the blocks first, then the logs of exactly these (by hash), so that a reorg
@@ -187,17 +236,16 @@ static sr_status near_steps(struct eth_follower *f, uint64_t head, bool *ret_aga
             *ret_again = true;
             return SR_OK;
         }
-        put_logs_of(lb, &f->o.filter, &blocks[i].hash);
+        put_logs_of(lb, f, &blocks[i].hash);
     }
     SR_TRY(eth_batch_run(lb, err));
     for (size_t i = 0; i < n; i++) {
-        const struct json_val *v;
-        cleanup_logs struct eth_logs logs = {0};
-        if (eth_batch_json(lb, i, &v, NULL) != SR_OK || rpc_get_logs(v, &logs, NULL) != SR_OK) {
-            *ret_again = true; /* the node has forgotten that block */
+        cleanup_logs struct eth_logs logs = {0}, also = {0};
+        if (!get_logs_of(lb, i, f, &logs, &also)) {
+            *ret_again = true;
             return SR_OK;
         }
-        SR_TRY(give(f, f->next, &blocks[i], &logs, 0, logs.n, head, err));
+        SR_TRY(give_both(f, &blocks[i], &logs, &also, head, err));
     }
     return SR_OK;
 }
@@ -246,17 +294,15 @@ static sr_status told(struct eth_follower *f, const struct eth_head *h, bool *re
     *ret_done = false;
     if (!last || h->block.number != f->next || !hash_eq(&h->block.parent, &last->hash))
         return SR_OK;
-    cleanup_logs struct eth_logs logs = {0};
+    cleanup_logs struct eth_logs logs = {0}, also = {0};
     if (h->gas_used) {
         cleanup_batch struct eth_batch *b = eth_batch_new(f->o.rpc);
-        const struct json_val *v;
         if (!b) return sr_fail(err, SR_E_NOMEM, "chain follower");
-        put_logs_of(b, &f->o.filter, &h->block.hash);
+        put_logs_of(b, f, &h->block.hash);
         SR_TRY(eth_batch_run(b, err));
-        if (eth_batch_json(b, 0, &v, NULL) != SR_OK || rpc_get_logs(v, &logs, NULL) != SR_OK)
-            return SR_OK; /* the slow way finds out why */
+        if (!get_logs_of(b, 0, f, &logs, &also)) return SR_OK; /* the slow way finds out why */
     }
-    SR_TRY(give(f, f->next, &h->block, &logs, 0, logs.n, h->block.number, err));
+    SR_TRY(give_both(f, &h->block, &logs, &also, h->block.number, err));
     *ret_done = true;
     return SR_OK;
 }

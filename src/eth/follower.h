@@ -37,7 +37,10 @@ struct eth_follow_opts {
     const struct eth_mark *marks; /* what the role had stored, oldest first; copied */
     size_t n_marks;
     struct eth_filter filter; /* borrowed for the follower's life */
-    uint64_t poll_ms;         /* 0: 1000 */
+    /* A second one, whose logs come mixed with the first's in the chain's order: events of
+     * contracts that only the chain can name (n_topics0 0: none). No log may match both. */
+    struct eth_filter also;
+    uint64_t poll_ms; /* 0: 1000 */
     void *arg;
     /* A failure stops eth_follow with it (so a role's database error is not lost). */
     sr_status (*on_step)(void *arg, const struct eth_step *s, struct sr_err *err);

@@ -79,13 +79,14 @@ typedef enum {
     G_STATUS,  /* of a task */
     G_HEXTEXT, /* blob as a hex string; null when empty */
     G_REF,     /* column holds the target's id */
-    G_LIST     /* rows of the target whose column `col` is our id */
+    G_LIST     /* rows of the target whose column `col` is our id; or see put_link */
 } g_type;
 struct gentity;
 struct gentity_field {
     const char *name;
     g_type type;
-    const char *col; /* expression over t, our row; G_LIST: the target's column */
+    const char *col; /* expression over t, our row; G_LIST: the target's column, or a test of its id
+                        with $ for ours: "id IN (SELECT a FROM b WHERE c = $)" */
     const char *target;
 };
 struct gentity {

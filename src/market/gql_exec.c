@@ -95,6 +95,10 @@ static bool put_literal(struct buf *b, g_type t, const struct gval *v) {
     case G_BIGINT:
     case G_INT: {
         uint64_t n;
+        if (t == G_NUMID && v->kind == GV_STR && !num_u64(v->text, INT64_MAX, &n)) {
+            buf_str(b, "-1"); /* nobody's id: clients ask for what is not "null" */
+            return true;
+        }
         if ((v->kind != GV_INT && v->kind != GV_STR) || !num_u64(v->text, INT64_MAX, &n))
             return false;
         buf_printf(b, "%llu", (unsigned long long)n);
@@ -145,6 +149,27 @@ static void put_id(struct buf *b, unsigned alias) {
     buf_printf(b, "t%u.id", alias);
 }
 
+/* "Row `in` of the target is in that list of `owner`", an expression for our id: a column that
+ * holds it, or a test of the target's id in which $ stands for it. */
+static void put_link(struct buf *b, const struct gentity_field *f, unsigned in,
+                     struct slice owner) {
+    const char *hole = strchr(f->col, '$');
+    buf_printf(b, "t%u.", in);
+    buf_put(b, f->col, hole ? (size_t)(hole - f->col) : strlen(f->col));
+    if (!hole) buf_str(b, " = ");
+    buf_add(b, owner);
+    if (hole) buf_str(b, hole + 1);
+}
+
+static void put_link_to_row(struct buf *b, const struct gentity_field *f, unsigned in,
+                            unsigned alias) {
+    struct buf id;
+    buf_init(&id, 64);
+    put_id(&id, alias);
+    put_link(b, f, in, buf_slice(&id));
+    buf_done(&id);
+}
+
 static sr_status put_where(struct gx *x, struct buf *b, const struct gentity *e,
                            const struct gval *where, unsigned alias, unsigned depth);
 
@@ -188,9 +213,8 @@ static sr_status put_contains(struct gx *x, struct buf *b, const struct gentity_
             const struct gval *r = real(x, m);
             unsigned in = ++x->alias;
             if (!r) continue;
-            buf_printf(b, " AND EXISTS (SELECT 1 FROM %s AS t%u WHERE t%u.%s = ", te->table, in, in,
-                       f->col);
-            put_id(b, alias);
+            buf_printf(b, " AND EXISTS (SELECT 1 FROM %s AS t%u WHERE ", te->table, in);
+            put_link_to_row(b, f, in, alias);
             buf_printf(b, " AND t%u.id = ", in);
             if (!put_literal(b, te->id, r)) return bad_value(x, key);
             buf_str(b, ")");
@@ -219,8 +243,7 @@ static sr_status put_nested(struct gx *x, struct buf *b, const struct gentity_fi
     unsigned in = ++x->alias;
     buf_printf(b, "EXISTS (SELECT 1 FROM %s AS t%u WHERE ", te->table, in);
     if (f->type == G_LIST) {
-        buf_printf(b, "t%u.%s = ", in, f->col);
-        put_id(b, alias);
+        put_link_to_row(b, f, in, alias);
     } else {
         put_id(b, in);
         buf_str(b, " = ");
@@ -529,8 +552,10 @@ static sr_status write_row(struct gx *x, const struct gentity *e, const struct f
             buf_str(&base, " = ");
             put_cell_literal(&base, te->id, &c[i + 1]);
         } else {
-            buf_printf(&base, "t%u.%s = ", in, f->col);
-            put_cell_literal(&base, e->id, &c[0]);
+            cleanup_buf struct buf id;
+            buf_init(&id, 4096);
+            put_cell_literal(&id, e->id, &c[0]);
+            put_link(&base, f, in, buf_slice(&id));
         }
         SR_TRY(buf_status(&base, x->err));
         SR_TRY(write_list(x, te, s, buf_cstr(&base), f->type == G_REF, in, depth + 1));

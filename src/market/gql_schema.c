@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gql_schema.c - the two subgraphs as tables of entities over the index
+ * gql_schema.c - PoCo's subgraph as a table of entities over the index
  *
- * Not indexed here, and so null or empty: gas and parties of transactions, scores, bulk slices,
- * rentals, sales and subscriptions.
- * SPEC: services.md#62-entities, dataprotector.md#62-entities
+ * Not indexed here, and so null or empty: gas and parties of transactions, scores, bulk slices.
+ * SPEC: services.md#62-entities
  */
 #include "market/gql.h"
 
@@ -12,8 +11,6 @@
     { __VA_ARGS__ }
 #define FIELDS(a) a, SR_ARRAY_LEN(a)
 #define NOTHING   "(SELECT NULL AS id WHERE 1 = 0)"
-
-/* ---- PoCo */
 
 #define EVENT_COLUMNS                                                                              \
     "block || '-' || log AS id, kind, tx, time, account, other, task, deal, resource, value, "     \
@@ -327,90 +324,3 @@ static const struct gentity poco_entities[] = {
      G_TEXT, "t.block, t.log", FIELDS(event), true},
 };
 const struct gschema gql_poco = {poco_entities, SR_ARRAY_LEN(poco_entities)};
-
-/* ---- DataProtector */
-
-static const struct gentity_field protected_data[] = {
-    F("id", G_ID, "t.id", NULL),
-    F("owner", G_REF, "t.owner", "Account"),
-    F("name", G_TEXT, "t.name", NULL),
-    F("jsonSchema", G_TEXT, "t.schema", NULL),
-    F("schema", G_LIST, "address", "SchemaEntry"),
-    F("multiaddr", G_BYTES, "t.raw", NULL),
-    F("checksum", G_BYTES, "t.checksum", NULL),
-    F("creationTimestamp", G_BIGINT, "t.time", NULL),
-    F("transactionHash", G_BYTES, "t.tx", NULL),
-    F("blockNumber", G_BIGINT, "t.block", NULL),
-    F("isIncludedInSubscription", G_BOOL, "0", NULL),
-    F("isRentable", G_BOOL, "0", NULL),
-    F("isForSale", G_BOOL, "0", NULL),
-    F("collection", G_REF, "NULL", "Collection"),
-    F("rentalParams", G_REF, "NULL", "RentalParam"),
-    F("saleParams", G_REF, "NULL", "SaleParam"),
-    F("sales", G_LIST, "protected_data", "Sale"),
-    F("rentals", G_LIST, "protected_data", "Rental"),
-    F("consumptions", G_LIST, "protected_data", "Consumption"),
-};
-static const struct gentity_field schema_entry[] = {
-    F("id", G_TEXT, "t.id", NULL),
-    F("path", G_TEXT, "t.path", NULL),
-    F("type", G_TEXT, "t.type", NULL),
-};
-static const struct gentity_field dp_account[] = {
-    F("id", G_ID, "t.id", NULL),
-    F("datasets", G_LIST, "owner", "ProtectedData"),
-    F("collections", G_LIST, "owner", "Collection"),
-    F("subscriptions", G_LIST, "owner", "CollectionSubscription"),
-    F("addOnlyAppWhitelists", G_LIST, "owner", "AddOnlyAppWhitelist"),
-    F("apps", G_LIST, "owner", "App"),
-};
-static const struct gentity_field dp_app[] = {
-    F("id", G_ID, "t.id", NULL),
-    F("owner", G_REF, "t.owner", "Account"),
-};
-/* Sharing is not indexed: its entities exist, and there are none. */
-#define NONE "(SELECT NULL AS id, NULL AS owner, NULL AS protected_data, NULL AS endd WHERE 1 = 0)"
-static const struct gentity_field sharing[] = {
-    F("id", G_TEXT, "t.id", NULL),
-    F("owner", G_REF, "t.owner", "Account"),
-    F("subscriber", G_REF, "t.owner", "Account"),
-    F("renter", G_BYTES, "t.owner", NULL),
-    F("buyer", G_BYTES, "t.owner", NULL),
-    F("protectedData", G_REF, "t.protected_data", "ProtectedData"),
-    F("protectedDatas", G_LIST, "owner", "ProtectedData"),
-    F("subscriptions", G_LIST, "owner", "CollectionSubscription"),
-    F("collection", G_REF, "NULL", "Collection"),
-    F("subscriptionParams", G_REF, "NULL", "SubscriptionParam"),
-    F("rentalParams", G_REF, "NULL", "RentalParam"),
-    F("saleParams", G_REF, "NULL", "SaleParam"),
-    F("apps", G_LIST, "owner", "App"),
-    F("mode", G_TEXT, "NULL", NULL),
-    F("dealId", G_BYTES, "NULL", NULL),
-    F("duration", G_BIGINT, "NULL", NULL),
-    F("price", G_BIGINT, "NULL", NULL),
-    F("endDate", G_BIGINT, "t.endd", NULL),
-    F("creationTimestamp", G_BIGINT, "NULL", NULL),
-    F("blockNumber", G_BIGINT, "NULL", NULL),
-    F("transactionHash", G_BYTES, "NULL", NULL),
-};
-#define SHARING(type, one, many)                                                                   \
-    { type, one, many, NONE, G_TEXT, NULL, FIELDS(sharing), false }
-static const struct gentity dp_entities[] = {
-    {"ProtectedData", "protectedData", "protectedDatas",
-     "(SELECT address AS id, resource.* FROM resource WHERE kind = 1 AND schema IS NOT NULL)", G_ID,
-     NULL, FIELDS(protected_data), false},
-    {"SchemaEntry", "schemaEntry", "schemaEntries", "schema_entry", G_TEXT, "t.seq",
-     FIELDS(schema_entry), false},
-    {"Account", "account", "accounts", "account", G_ID, NULL, FIELDS(dp_account), false},
-    {"App", "app", "apps", RESOURCE("0"), G_ID, NULL, FIELDS(dp_app), false},
-    SHARING("Collection", "collection", "collections"),
-    SHARING("CollectionSubscription", "collectionSubscription", "collectionSubscriptions"),
-    SHARING("SubscriptionParam", "subscriptionParam", "subscriptionParams"),
-    SHARING("RentalParam", "rentalParam", "rentalParams"),
-    SHARING("SaleParam", "saleParam", "saleParams"),
-    SHARING("Rental", "rental", "rentals"),
-    SHARING("Sale", "sale", "sales"),
-    SHARING("Consumption", "consumption", "consumptions"),
-    SHARING("AddOnlyAppWhitelist", "addOnlyAppWhitelist", "addOnlyAppWhitelists"),
-};
-const struct gschema gql_dataprotector = {dp_entities, SR_ARRAY_LEN(dp_entities)};

@@ -99,6 +99,7 @@ static bool registry_kind(const struct market *m, const struct eth_log *l, poco_
 static bool read_log(const struct market *m, const struct eth_log *l, struct poco_log *ret) {
     poco_kind k;
     if (poco_log_read(l->topics, l->n_topics, l->data, ret, NULL) != SR_OK) return false;
+    if (share_is_event(m, l, ret->event)) return true;
     if (ret->event == POCO_EV_TRANSFER721) return registry_kind(m, l, &k);
     if (ret->event == POCO_EV_DATASET_SCHEMA) return addr_eq(&l->address, &m->data_protector);
     return is_hub(m, l);
@@ -131,7 +132,19 @@ void index_topics(struct hash t[INDEX_TOPICS]) {
                                                POCO_EV_LOCK,
                                                POCO_EV_UNLOCK,
                                                POCO_EV_REWARD,
-                                               POCO_EV_SEIZE};
+                                               POCO_EV_SEIZE,
+                                               POCO_EV_SHARE_MOVED,
+                                               POCO_EV_SHARE_PARAMS,
+                                               POCO_EV_SHARE_SUBSCRIPTION,
+                                               POCO_EV_SHARE_BUNDLED,
+                                               POCO_EV_SHARE_UNBUNDLED,
+                                               POCO_EV_SHARE_RENTABLE,
+                                               POCO_EV_SHARE_UNRENTABLE,
+                                               POCO_EV_SHARE_RENTAL,
+                                               POCO_EV_SHARE_FOR_SALE,
+                                               POCO_EV_SHARE_NOT_FOR_SALE,
+                                               POCO_EV_SHARE_SOLD,
+                                               POCO_EV_SHARE_CONSUMED};
     for (size_t i = 0; i < INDEX_TOPICS; i++) t[i] = poco_topic(e[i]);
 }
 
@@ -173,7 +186,7 @@ static sr_status ask_for(struct ask *a, const struct eth_log *l, struct asked *w
     struct market *m = a->m;
     struct poco_log ev;
     *w = (struct asked){.read = read_log(m, l, &ev)};
-    if (!w->read) return SR_OK;
+    if (!w->read || share_is_event(m, l, ev.event)) return SR_OK;
     if (ev.event == POCO_EV_ORDERS_MATCHED) {
         SR_TRY(ask(a, &m->poco.hub, view_deal, &ev.arg[0], err));
         for (unsigned i = 0; i < 4; i++) {
@@ -498,6 +511,7 @@ static sr_status row_owner(struct market *m, const struct eth_log *l, const stru
         DB_ARGS(db_u64(l->block), db_u64(seq), db_addr(&entry), db_addr(&ev->arg[0].addr)), err));
     SR_TRY(db_run(m->db, "UPDATE resource SET owner = $2 WHERE address = $1",
                   DB_ARGS(db_addr(&entry), db_addr(&ev->arg[1].addr)), err));
+    if (k == POCO_DATASET) SR_TRY(share_data_moved(m, &entry, l->block, err));
     market_changed(m);
     return orders_owner_changed(m, k, &entry, &ev->arg[1].addr, l->block, err);
 }
@@ -553,6 +567,7 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
     struct poco_log ev;
     struct order_row r;
     if (!w->read || !read_log(m, l, &ev)) return SR_OK;
+    if (share_is_event(m, l, ev.event)) return share_row(m, l, &ev, time_of(l, s), err);
     SR_TRY(row_fact(m, l, &ev, time_of(l, s), err));
     switch (ev.event) {
     case POCO_EV_ORDERS_MATCHED: return row_deal(a, w, l, &ev, s, err);
@@ -598,7 +613,8 @@ static sr_status save_mark(struct market *m, const struct eth_step *s, struct sr
                   DB_NO_ARGS, err));
     uint64_t old = n > UNDO_KEEP ? n - UNDO_KEEP : 0;
     SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE block < $1", DB_ARGS(db_u64(old)), err));
-    return db_run(m->db, "DELETE FROM owner_undo WHERE block < $1", DB_ARGS(db_u64(old)), err);
+    SR_TRY(db_run(m->db, "DELETE FROM owner_undo WHERE block < $1", DB_ARGS(db_u64(old)), err));
+    return share_prune(m, old, err);
 }
 
 static sr_status write_rows(struct ask *a, const struct asked *w, const struct eth_step *s,
@@ -697,6 +713,7 @@ sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
     SR_TRY(db_begin(m->db, &tx, err));
     SR_TRY(orders_rollback(m, keep, err));
     SR_TRY(owners_back(m, keep, err));
+    SR_TRY(share_rollback(m, keep, err));
     for (size_t i = 0; i < SR_ARRAY_LEN(gone); i++)
         SR_TRY(db_run(m->db, gone[i], DB_ARGS(db_u64(keep)), err));
     SR_TRY(db_commit(&tx, err));

@@ -5,7 +5,7 @@
  * schema.c   tables            index.c   chain -> rows, rollbacks      orders.c  order rows
  * query.c    parameters        auth.c    challenges                    publish.c POST, PUT
  * books.c    order lists       deals.c   deals, categories, ohlc       v1.c      our own routes
- * cache.c    ready answers     market_main.c
+ * cache.c    ready answers     share.c   collections, rentals   market_main.c
  */
 #pragma once
 #include "db/db.h"
@@ -39,7 +39,8 @@ struct market {
     struct db *db;
     struct eth_rpc *rpc;
     struct poco poco;
-    struct addr data_protector;
+    struct addr data_protector, sharing, whitelist_registry;
+    bool has_sharing;
     uint64_t chain_id;
     uint64_t open_max;
     const char *scheduler_url; /* for compass; NULL: none */
@@ -218,7 +219,7 @@ SR_CHECK sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err);
 /* What the follower needs at a start. marks: FOLLOW_KEEP of them. */
 SR_CHECK sr_status index_marks(struct market *m, struct eth_mark *marks, size_t *ret_n,
                                struct sr_err *err);
-#define INDEX_TOPICS 22
+#define INDEX_TOPICS 34
 void index_topics(struct hash t[INDEX_TOPICS]);
 
 /* schema_entry.c: the "path:type" entries of a data set's schema text; a text that is no such tree
@@ -226,14 +227,25 @@ void index_topics(struct hash t[INDEX_TOPICS]);
 SR_CHECK sr_status index_schema(struct market *m, const struct addr *data, struct slice text,
                                 uint64_t block, struct sr_err *err);
 
+/* ---- share.c: DataProtectorSharing and the lists of apps */
+typedef enum { SHARE_SUBSCRIPTION, SHARE_RENTAL, SHARE_SALE, SHARE_CONSUMPTION } share_kind;
+bool share_is_event(const struct market *m, const struct eth_log *l, poco_event e);
+SR_CHECK sr_status share_row(struct market *m, const struct eth_log *l, const struct poco_log *ev,
+                             uint64_t time, struct sr_err *err);
+/* A data set has a new owner: it is no longer offered. */
+SR_CHECK sr_status share_data_moved(struct market *m, const struct addr *data, uint64_t block,
+                                    struct sr_err *err);
+SR_CHECK sr_status share_rollback(struct market *m, uint64_t keep, struct sr_err *err);
+SR_CHECK sr_status share_prune(struct market *m, uint64_t before, struct sr_err *err);
+
 /* ---- market_main.c, also for tests */
 extern const struct http_route market_routes[];
 extern const size_t market_routes_n;
 struct market_opts {
     const char *path; /* database */
     const char *rpc, *ws;
-    struct addr hub, data_protector, workerpool;
-    bool has_data_protector, has_workerpool;
+    struct addr hub, data_protector, workerpool, sharing, whitelist_registry;
+    bool has_data_protector, has_workerpool, has_sharing;
     const char *scheduler_url;
     uint64_t start_block, open_max;
 };

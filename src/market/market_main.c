@@ -87,33 +87,41 @@ static void follow(void *arg) {
 }
 
 static sr_status start_index(struct market *m, const struct market_opts *o, struct sr_err *err) {
-    static struct addr addrs[5];
-    static struct hash topics[INDEX_TOPICS];
+    static struct addr addrs[7];
+    static struct hash topics[INDEX_TOPICS], listed;
     struct eth_mark marks[FOLLOW_KEEP];
-    size_t n;
+    size_t n, n_addrs = 4;
     addrs[0] = m->poco.hub;
     addrs[1] = m->poco.app_registry;
     addrs[2] = m->poco.dataset_registry;
     addrs[3] = m->poco.workerpool_registry;
-    addrs[4] = m->data_protector;
+    if (o->has_data_protector) addrs[n_addrs++] = m->data_protector;
+    if (m->has_sharing) {
+        addrs[n_addrs++] = m->sharing;
+        addrs[n_addrs++] = m->whitelist_registry;
+    }
     index_topics(topics);
+    listed = poco_topic(POCO_EV_WHITELIST_APP);
     SR_TRY(index_marks(m, marks, &n, err));
     if (n) {
         m->head = marks[n - 1].number;
         m->head_hash = marks[n - 1].hash;
     }
-    const struct eth_follow_opts f = {.rpc = m->rpc,
-                                      .ws_url = o->ws,
-                                      .start_block = o->start_block,
-                                      .marks = marks,
-                                      .n_marks = n,
-                                      .filter = {.addrs = addrs,
-                                                 .n_addrs = o->has_data_protector ? 5 : 4,
-                                                 .topics0 = topics,
-                                                 .n_topics0 = INDEX_TOPICS},
-                                      .arg = m,
-                                      .on_step = index_step,
-                                      .on_rollback = index_rollback};
+    const struct eth_follow_opts f = {
+        .rpc = m->rpc,
+        .ws_url = o->ws,
+        .start_block = o->start_block,
+        .marks = marks,
+        .n_marks = n,
+        .filter = {.addrs = addrs,
+                   .n_addrs = n_addrs,
+                   .topics0 = topics,
+                   .n_topics0 = INDEX_TOPICS},
+        /* any contract's: each list of apps is one of its own */
+        .also = {.topics0 = &listed, .n_topics0 = m->has_sharing ? 1 : 0},
+        .arg = m,
+        .on_step = index_step,
+        .on_rollback = index_rollback};
     SR_TRY(eth_follower_new(&f, &m->follower, err));
     return fiber_start(follow, m, err);
 }
@@ -136,6 +144,9 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     struct market *m = calloc(1, sizeof *m);
     if (!m) return sr_fail(err, SR_E_NOMEM, "market");
     m->data_protector = o->data_protector;
+    m->has_sharing = o->has_sharing;
+    m->sharing = o->sharing;
+    m->whitelist_registry = o->whitelist_registry;
     m->scheduler_url = o->scheduler_url;
     m->has_workerpool = o->has_workerpool;
     m->workerpool = o->workerpool;
@@ -207,7 +218,7 @@ int market_main(int argc, char **argv) {
     struct sr_err e = {0};
     const char *rpc = NULL, *ws = NULL, *chain = NULL, *hub = NULL, *apps = NULL, *datasets = NULL,
                *pools = NULL, *protector = NULL, *scheduler = NULL, *pool = NULL, *first = NULL,
-               *open_max = NULL;
+               *open_max = NULL, *sharing = NULL, *lists = NULL;
     const struct role_flag flags[] = {
         {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
         {"--ws", &ws, false, "websocket of the chain's node; without it we poll"},
@@ -217,6 +228,8 @@ int market_main(int argc, char **argv) {
         {"--dataset-registry", &datasets, false, "address; the hub's own word counts"},
         {"--workerpool-registry", &pools, false, "address; the hub's own word counts"},
         {"--data-protector", &protector, false, "address of DataProtector"},
+        {"--sharing", &sharing, false, "address of DataProtectorSharing"},
+        {"--whitelist-registry", &lists, false, "address of the registry of lists of apps"},
         {"--scheduler", &scheduler, false, "URL that compass gives for --workerpool"},
         {"--workerpool", &pool, false, "address of the workerpool"},
         {"--first-block", &first, false, "block of the hub's creation"},
@@ -232,6 +245,11 @@ int market_main(int argc, char **argv) {
     if (st == SR_OK)
         st = read_addr("--data-protector", protector, &r.o.data_protector, &r.o.has_data_protector,
                        &e);
+    if (st == SR_OK) st = read_addr("--sharing", sharing, &r.o.sharing, &r.o.has_sharing, &e);
+    if (st == SR_OK)
+        st = read_addr("--whitelist-registry", lists, &r.o.whitelist_registry, &given, &e);
+    if (st == SR_OK && given != r.o.has_sharing)
+        st = sr_fail(&e, SR_E_USAGE, "market: --sharing and --whitelist-registry go together");
     if (st == SR_OK) st = read_addr("--workerpool", pool, &r.o.workerpool, &r.o.has_workerpool, &e);
     if (st == SR_OK && first && !num_u64(slice_str(first), UINT64_MAX, &r.o.start_block))
         st = sr_fail(&e, SR_E_USAGE, "market: --first-block is not a number");

@@ -116,6 +116,41 @@ static const char *const steps[] = {
     "CREATE INDEX schema_entry_address ON schema_entry (address, id);"
     "CREATE INDEX schema_entry_id ON schema_entry (id);"
     "CREATE INDEX schema_entry_block ON schema_entry (block);",
+    /* DataProtectorSharing (share.c). The _undo tables hold a row's old state and when it changed.
+     */
+    "CREATE TABLE collection (id BIGINT NOT NULL UNIQUE, owner BYTEA NOT NULL, price TEXT,"
+    " duration BIGINT, block BIGINT NOT NULL, time BIGINT NOT NULL, tx BYTEA NOT NULL);"
+    "CREATE INDEX collection_owner ON collection (owner);"
+    "CREATE TABLE collection_undo (u_block BIGINT NOT NULL, u_seq BIGINT NOT NULL,"
+    " id BIGINT NOT NULL, owner BYTEA NOT NULL, price TEXT, duration BIGINT,"
+    " block BIGINT NOT NULL, time BIGINT NOT NULL, tx BYTEA NOT NULL);"
+    "CREATE INDEX collection_undo_block ON collection_undo (u_block, u_seq);"
+    "CREATE TABLE offer (data BYTEA NOT NULL UNIQUE, collection BIGINT, whitelist BYTEA,"
+    " bundled BIGINT NOT NULL, rentable BIGINT NOT NULL, for_sale BIGINT NOT NULL,"
+    " rent_price TEXT, rent_duration BIGINT, sale_price TEXT, block BIGINT NOT NULL);"
+    "CREATE INDEX offer_collection ON offer (collection);"
+    "CREATE TABLE offer_undo (u_block BIGINT NOT NULL, u_seq BIGINT NOT NULL,"
+    " data BYTEA NOT NULL, collection BIGINT, whitelist BYTEA, bundled BIGINT NOT NULL,"
+    " rentable BIGINT NOT NULL, for_sale BIGINT NOT NULL, rent_price TEXT, rent_duration BIGINT,"
+    " sale_price TEXT, block BIGINT NOT NULL);"
+    "CREATE INDEX offer_undo_block ON offer_undo (u_block, u_seq);"
+    "CREATE TABLE whitelist (id BYTEA NOT NULL UNIQUE, owner BYTEA NOT NULL,"
+    " block BIGINT NOT NULL);"
+    "CREATE INDEX whitelist_owner ON whitelist (owner);"
+    "CREATE TABLE whitelist_undo (u_block BIGINT NOT NULL, u_seq BIGINT NOT NULL,"
+    " id BYTEA NOT NULL, owner BYTEA NOT NULL, block BIGINT NOT NULL);"
+    "CREATE INDEX whitelist_undo_block ON whitelist_undo (u_block, u_seq);"
+    "CREATE TABLE whitelist_app (whitelist BYTEA NOT NULL, app BYTEA NOT NULL,"
+    " block BIGINT NOT NULL, UNIQUE (whitelist, app));"
+    "CREATE INDEX whitelist_app_app ON whitelist_app (app);"
+    "CREATE INDEX whitelist_app_block ON whitelist_app (block);"
+    "CREATE TABLE share_event (id BYTEA NOT NULL UNIQUE, kind BIGINT NOT NULL, collection BIGINT,"
+    " data BYTEA, who BYTEA, until BIGINT NOT NULL, deal BYTEA, mode BIGINT NOT NULL,"
+    " block BIGINT NOT NULL, log BIGINT NOT NULL, time BIGINT NOT NULL, tx BYTEA NOT NULL);"
+    "CREATE INDEX share_event_who ON share_event (kind, who);"
+    "CREATE INDEX share_event_data ON share_event (kind, data);"
+    "CREATE INDEX share_event_collection ON share_event (kind, collection);"
+    "CREATE INDEX share_event_block ON share_event (block);",
 };
 
 sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {

@@ -202,7 +202,8 @@ static size_t count_indexed(const char *indexed) {
     return n;
 }
 
-/* The types of the arguments that are not indexed, "bytes32,uint256". Events have no tuples. */
+/* The types of the arguments that are not indexed, "bytes32,uint256". A tuple of values of fixed
+ * size is encoded as its members one after the other, so its parentheses are left out. */
 static void data_types(poco_event e, struct buf *ret_data, struct slice ret_indexed[3]) {
     struct slice head, list, word;
     (void)slice_cut(slice_str(events[e].sig), '(', &head, &list);
@@ -214,6 +215,8 @@ static void data_types(poco_event e, struct buf *ret_data, struct slice ret_inde
             ret_indexed[k++] = word;
         } else {
             if (ret_data->n) buf_str(ret_data, ",");
+            while (word.n && word.p[0] == '(') word = slice_of(word.p + 1, word.n - 1);
+            while (word.n && word.p[word.n - 1] == ')') word.n--;
             buf_add(ret_data, word);
         }
     }

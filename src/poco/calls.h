@@ -95,7 +95,8 @@ SR_CHECK sr_status poco_call_read(struct slice data, poco_call *ret_call, struct
                                   struct sr_err *err);
 const char *poco_call_signature(poco_call c);
 
-/* ---- events. X(name, signature, indexed: one letter an argument, 'i' indexed, '.' not) */
+/* ---- events. X(name, signature, indexed: one letter an argument, 'i' indexed, '.' not). A tuple
+ * counts as its members, which must be of fixed size. */
 #define POCO_EVENTS(X)                                                                             \
     X(POCO_EV_ORDERS_MATCHED, "OrdersMatched(bytes32,bytes32,bytes32,bytes32,bytes32,uint256)",    \
       "......")                                                                                    \
@@ -126,7 +127,21 @@ const char *poco_call_signature(poco_call c);
     X(POCO_EV_LOCK, "Lock(address,uint256)", "..")                                                 \
     X(POCO_EV_UNLOCK, "Unlock(address,uint256)", "..")                                             \
     X(POCO_EV_REWARD, "Reward(address,uint256,bytes32)", "...")                                    \
-    X(POCO_EV_SEIZE, "Seize(address,uint256,bytes32)", "...")
+    X(POCO_EV_SEIZE, "Seize(address,uint256,bytes32)", "...")                                      \
+    X(POCO_EV_SHARE_MOVED, "ProtectedDataTransfer(address,uint256,uint256,address)", "....")       \
+    X(POCO_EV_SHARE_PARAMS, "NewSubscriptionParams(uint256,(uint72,uint40))", "...")               \
+    X(POCO_EV_SHARE_SUBSCRIPTION, "NewSubscription(uint256,address,uint48)", ".i.")                \
+    X(POCO_EV_SHARE_BUNDLED, "ProtectedDataAddedForSubscription(uint256,address)", "..")           \
+    X(POCO_EV_SHARE_UNBUNDLED, "ProtectedDataRemovedFromSubscription(uint256,address)", "..")      \
+    X(POCO_EV_SHARE_RENTABLE, "ProtectedDataAddedForRenting(uint256,address,(uint72,uint40))",     \
+      "....")                                                                                      \
+    X(POCO_EV_SHARE_UNRENTABLE, "ProtectedDataRemovedFromRenting(uint256,address)", "..")          \
+    X(POCO_EV_SHARE_RENTAL, "NewRental(uint256,address,address,uint48)", "....")                   \
+    X(POCO_EV_SHARE_FOR_SALE, "ProtectedDataAddedForSale(uint256,address,uint72)", "...")          \
+    X(POCO_EV_SHARE_NOT_FOR_SALE, "ProtectedDataRemovedFromSale(uint256,address)", "..")           \
+    X(POCO_EV_SHARE_SOLD, "ProtectedDataSold(uint256,address,address)", "...")                     \
+    X(POCO_EV_SHARE_CONSUMED, "ProtectedDataConsumed(bytes32,address,uint8)", "...")               \
+    X(POCO_EV_WHITELIST_APP, "NewAppAddedToAddOnlyAppWhitelist(address)", ".")
 #define POCO_EVENT_ENUM(name, sig, idx) name,
 typedef enum { POCO_EVENTS(POCO_EVENT_ENUM) POCO_EV_N } poco_event;
 #undef POCO_EVENT_ENUM

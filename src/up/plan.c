@@ -122,6 +122,8 @@ static void add_market(struct plan *p) {
     contract_arg(p, c, "--dataset-registry", "datasetRegistry");
     contract_arg(p, c, "--workerpool-registry", "workerpoolRegistry");
     contract_arg(p, c, "--data-protector", "dataProtector");
+    contract_arg(p, c, "--sharing", "sharing");
+    contract_arg(p, c, "--whitelist-registry", "appWhitelistRegistry");
     pair(c, "--scheduler", p->scheduler);
     text_arg(c, "--workerpool", json_text(json_get(p->pool, "address")));
 }
