@@ -301,6 +301,27 @@ SR_PUBLIC SR_WARN sr_status sr_task_show(struct sr_client *c, const char *task,
 SR_PUBLIC SR_WARN sr_status sr_task_wait(struct sr_client *c, const char *task,
                                          struct sr_task *ret_t, struct sr_err *err);
 
+struct sr_bundle {
+    char task[SR_HASH_TEXT], deal[SR_HASH_TEXT];
+    char transaction[SR_HASH_TEXT]; /* that brought the result to the chain */
+    char label[16];                 /* "SIMULATED", "TDX", "SEV-SNP" */
+    uint64_t bytes;
+};
+/*
+ * sr_task_bundle - gathers the evidence of a completed task into one file, and verifies it
+ *
+ * policy_file  JSON policy that the evidence is judged by; NULL: only rooms that the secret service
+ *              releases to, and SIMULATED evidence only on a development network
+ * file         written whole or not at all; SR_E_CONFLICT when it exists
+ *
+ * What it shows is listed by `strongroom verify`, which needs no network. SR_E_NOTFOUND: the secret
+ * service has no release of that task. SR_E_REFUSED: not completed, or matched or signed by a
+ * contract, whose consent only the chain can show.
+ */
+SR_PUBLIC SR_WARN sr_status sr_task_bundle(struct sr_client *c, const char *task,
+                                           const char *policy_file, const char *file,
+                                           struct sr_bundle *ret_b, struct sr_err *err);
+
 struct sr_deal {
     char deal[SR_HASH_TEXT];
     char app[SR_ADDR_TEXT], data[SR_ADDR_TEXT], workerpool[SR_ADDR_TEXT];

@@ -10,7 +10,7 @@
  * File: one JSON object, a line feed, "sha256 " and 64 hex digits of all before that line, a line
  * feed. The fields are tested first, so that a change is named; the last line catches the rest.
  *
- * Depends on: tee, poco core, wire core.  Used by: cli (verify), whoever makes bundles.
+ * Depends on: tee, poco core, wire core.  Used by: cli (verify), sdk (makes bundles).
  * Limits: AUDIT_MAX. Pure functions; time is the release record's.
  */
 #pragma once

@@ -127,5 +127,6 @@ sr_status cmd_attest_verify(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_measure(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_collateral(struct cli *c, struct sr_err *err);
 sr_status cmd_verify(struct cli *c, struct sr_err *err);
+sr_status cmd_task_evidence(struct cli *c, struct sr_err *err);
 sr_status cmd_contracts_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_contracts_verify(struct cli *c, struct sr_err *err);

@@ -88,6 +88,10 @@ static const struct cli_opt o_attest_collateral[] = {
     OPT("--service", "URL", "a mirror (PCCS) to ask (default: Intel's service)"),
     OPT("--root", "FILE", "trust this root (DER) instead of the pinned one"),
 };
+static const struct cli_opt o_task_evidence[] = {
+    {"--out", "-o", "FILE", "the bundle; TASK.bundle.json otherwise", false},
+    {"--policy", NULL, "FILE", "judge the evidence by this policy", false},
+};
 static const struct cli_opt o_verify[] = {
     OPT("--hub", "ADDR", "refuse a bundle of another hub"),
     OPT("--sms-identity", "ADDR", "refuse a bundle of another secret service"),
@@ -206,6 +210,11 @@ const struct cli_cmd cli_commands[] = {
      "version matters, both answers. SNP: the launch digest. simulated: the MRTD of SIMULATED\n"
      "evidence of a room program.",
      N(o_attest_measure), cmd_attest_measure},
+    {"task evidence", "TASK", 1, 1, "gather a task's evidence into one file, for anybody to verify",
+     "Orders and their signatures, the room's evidence with its collateral, the secret service's "
+     "token and\nlog row, the enclave's signature and the settling transaction. The file is "
+     "verified before it is written;\nstrongroom verify FILE checks it anywhere, offline.",
+     N(o_task_evidence), cmd_task_evidence},
     {"verify", "FILE", 1, 1, "check a task's evidence bundle, offline",
      "Recomputes all that the file claims and names the field that fails. What only the chain "
      "knows is "

@@ -164,6 +164,16 @@ struct hash poco_deal_id(const struct hash *request_hash, struct u256 first);
 struct hash poco_task_id(const struct hash *deal, struct u256 index);
 
 /*
+ * poco_match_read - the orders in a transaction's calldata
+ *
+ * calldata    of matchOrders, sponsorMatchOrders, or either inside RLC.approveAndCall(hub, ...)
+ * ret_orders  by kind; they borrow from calldata. Without a data set its address is zero.
+ * SR_E_NOTFOUND: another call.
+ */
+SR_CHECK sr_status poco_match_read(struct slice calldata, const struct addr *hub,
+                                   struct poco_order ret_orders[POCO_KINDS], struct sr_err *err);
+
+/*
  * poco_match_check - what matchOrders will say about these four, before any money moves
  *
  * dataset may be NULL. Checks codes 0x00..0x1b except those that need the chain (categories,

@@ -169,11 +169,12 @@ static void row_of(const struct ask *a, bool released, uint8_t verdict, struct l
 }
 
 /* Uses the assignment and writes the row, or neither. Nothing in here waits. */
-static sr_status commit_release(struct sms *s, struct ask *a, uint8_t verdict, struct sr_err *err) {
+static sr_status commit_release(struct sms *s, struct ask *a, const struct vault_released *v,
+                                struct sr_err *err) {
     cleanup_db_tx struct db_tx tx = {0};
     struct log_row row;
     struct sr_err e = {0};
-    row_of(a, true, verdict, &row);
+    row_of(a, true, (uint8_t)v->verdict, &row);
     SR_TRY(db_begin(s->db, &tx, err));
     sr_status st = db_run(
         s->db, "INSERT INTO used (task, nonce, worker) VALUES ($1, $2, $3)",
@@ -187,6 +188,7 @@ static sr_status commit_release(struct sms *s, struct ask *a, uint8_t verdict, s
         return st;
     }
     SR_TRY(release_log_add(&s->log, &row, err));
+    SR_TRY(record_keep(s, &row, a->body, buf_slice(&v->token), err));
     SR_TRY(db_commit(&tx, err));
     release_log_kept(&s->log, &row);
     return SR_OK;
@@ -275,7 +277,7 @@ static sr_status release(struct http_req *rq, struct sms *s, struct ask *a, stru
     }
     st = vault_release(s->vault, a->body, buf_slice(&facts), buf_slice(&a->evidence), &v, &e);
     if (st != SR_OK) return vault_refused(a, st, &e, err);
-    st = commit_release(s, a, (uint8_t)v.verdict, err);
+    st = commit_release(s, a, &v, err);
     if (st == SR_OK) {
         log_info("secrets_released", "task=%s worker=%s label=%s dur_us=%lld",
                  hash_text(&a->task).s, addr_text(&a->assignment.worker).s,

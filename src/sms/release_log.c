@@ -118,6 +118,22 @@ static void row_json(struct jw *w, const struct log_row *row) {
     jw_end_obj(w);
 }
 
+sr_status release_log_row_json(const struct release_log *log, uint64_t n, struct jw *w,
+                               struct sr_err *err) {
+    cleanup_db_rows struct db_rows *r = NULL;
+    SR_TRY(db_select(log->db, "SELECT " COLUMNS " FROM releases WHERE n = $1", DB_ARGS(db_u64(n)),
+                     &r, err));
+    bool found = db_next(r);
+    if (found) {
+        struct log_row row;
+        char room[96];
+        read_row(r, &row, room, sizeof room);
+        row_json(w, &row);
+    }
+    SR_TRY(db_end(sr_take_ptr(r), err));
+    return found ? SR_OK : sr_fail(err, SR_E_NOTFOUND, "no such row");
+}
+
 sr_status release_log_json(const struct release_log *log, const struct log_filter *f, struct jw *w,
                            struct sr_err *err) {
     cleanup_db_rows struct db_rows *r = NULL;

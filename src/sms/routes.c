@@ -108,6 +108,8 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
         {"GET", "/v1/vault", sms_vault_key, 0},
         {"POST", "/v1/nonces", sms_nonce, 1024},
         {"POST", "/v1/tasks/{task}/release", sms_release, SMS_RELEASE_MAX},
+        {"GET", "/v1/tasks/{task}/record", sms_record, 0},
+        {"GET", "/v1/attestation", sms_attestation, 0},
         {"GET", "/v1/releases", sms_releases, 0},
     };
     const struct http_opts opts = {.routes = routes,

@@ -18,6 +18,10 @@ static const char *const schema[] = {
     "CREATE UNIQUE INDEX used_key ON used (task, nonce);",
     "CREATE TABLE kept (name TEXT NOT NULL, value BYTEA NOT NULL);"
     "CREATE UNIQUE INDEX kept_name ON kept (name);",
+    "CREATE TABLE records (n BIGINT NOT NULL, task BYTEA NOT NULL, request BYTEA NOT NULL,"
+    " token BYTEA NOT NULL);"
+    "CREATE UNIQUE INDEX records_n ON records (n);"
+    "CREATE INDEX records_task ON records (task, n);",
 };
 
 sr_status sms_db_open(const char *dir, struct db **ret, struct sr_err *err) {

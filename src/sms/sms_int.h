@@ -6,13 +6,16 @@
 #include "sms/sms.h"
 #include "wire/vault_client.h"
 
-#define SMS_NAME_MAX     256u          /* bytes of a web2 secret's name */
-#define SMS_BODY_MAX     (16u * 1024)  /* of a secret, sealed and in base64 */
-#define SMS_RELEASE_MAX  (256u * 1024) /* of a release request */
-#define SMS_BOTS_MAX     100000u       /* tasks of one deal */
-#define SMS_PAGE_MAX     500u          /* rows of one page of the log */
-#define SMS_LOG_CHECKED  100000u       /* newest rows checked at the start */
-#define SMS_SECRETS_EACH 1000u         /* secrets of one kind and target */
+#define SMS_NAME_MAX      256u          /* bytes of a web2 secret's name */
+#define SMS_BODY_MAX      (16u * 1024)  /* of a secret, sealed and in base64 */
+#define SMS_RELEASE_MAX   (256u * 1024) /* of a release request */
+#define SMS_BOTS_MAX      100000u       /* tasks of one deal */
+#define SMS_PAGE_MAX      500u          /* rows of one page of the log */
+#define SMS_LOG_CHECKED   100000u       /* newest rows checked at the start */
+#define SMS_RECORDS_KEPT  100000u       /* newest rows whose evidence is kept */
+#define SMS_AUTHORITY_MAX (1u << 20)    /* bytes of the authority's public file */
+#define SMS_ROOMS_MAX     32u           /* room executables */
+#define SMS_SECRETS_EACH  1000u         /* secrets of one kind and target */
 /* Refusals that are logged: so many at once, and one more each so many milliseconds. */
 #define SMS_NOISE_BURST   20u /* of strangers */
 #define SMS_NOISE_MS      1000u
@@ -57,6 +60,9 @@ struct log_filter {
 /* Writes rows as a JSON array, oldest first. */
 SR_CHECK sr_status release_log_json(const struct release_log *log, const struct log_filter *f,
                                     struct jw *w, struct sr_err *err);
+/* Row n, as an object. */
+SR_CHECK sr_status release_log_row_json(const struct release_log *log, uint64_t n, struct jw *w,
+                                        struct sr_err *err);
 
 /* ---- nonces (nonce.c): nothing is kept; a nonce carries its time and proves where it is from
  * ---------------------------------------------------------------------------------------------- */
@@ -152,6 +158,9 @@ struct sms {
     struct release_log log;
     struct allowance noise, known; /* of the log */
     uint64_t not_logged;
+    struct buf authority; /* what evidence is verified by, JSON; n 0: not given */
+    struct hash rooms[SMS_ROOMS_MAX];
+    size_t n_rooms;
 };
 
 /* The facts as the vault reads them. */
@@ -160,6 +169,11 @@ SR_CHECK sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, stru
 sr_status sms_release(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_nonce(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_releases(struct http_req *rq, void *role, struct sr_err *err);
+/* record.c: with the release's row, in its transaction. */
+SR_CHECK sr_status record_keep(struct sms *s, const struct log_row *row, struct slice request,
+                               struct slice token, struct sr_err *err);
+sr_status sms_record(struct http_req *rq, void *role, struct sr_err *err);
+sr_status sms_attestation(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_vault_key(struct http_req *rq, void *role, struct sr_err *err);
 
 /* routes_secrets.c: has and put of each kind */

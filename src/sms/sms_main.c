@@ -2,10 +2,32 @@
 #include "sms/sms.h"
 #include "sms/sms_int.h"
 
+/* "0x…,0x…" */
+static sr_status read_rooms(struct slice list, struct sms *s, struct sr_err *err) {
+    struct slice one;
+    for (bool more = list.n > 0; more;) {
+        more = slice_cut(list, ',', &one, &list);
+        if (s->n_rooms == SMS_ROOMS_MAX || !hash_parse(one, &s->rooms[s->n_rooms++]))
+            return sr_fail(err, SR_E_USAGE, "sms: --rooms is at most %u digests, with commas",
+                           SMS_ROOMS_MAX);
+    }
+    return SR_OK;
+}
+
+static sr_status read_attestation(struct sms *s, const char *authority, const char *rooms,
+                                  struct sr_err *err) {
+    cleanup_json struct json *doc = NULL;
+    buf_init(&s->authority, SMS_AUTHORITY_MAX);
+    if (rooms) SR_TRY(read_rooms(slice_str(rooms), s, err));
+    if (!authority) return SR_OK;
+    SR_TRY(fs_read(authority, &s->authority, err));
+    return json_parse(buf_slice(&s->authority), &doc, err);
+}
+
 static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms *s,
                        struct http_server **server, struct sr_err *err) {
     const char *rpc = NULL, *ws = NULL, *chain_id = NULL, *hub = NULL, *vault = NULL;
-    const char *store = NULL, *market = NULL;
+    const char *store = NULL, *market = NULL, *authority = NULL, *rooms = NULL;
     const struct role_flag flags[] = {
         {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
         {"--ws", &ws, false, "websocket of the chain's node; not needed here"},
@@ -14,6 +36,8 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
         {"--vault", &vault, true, "socket of the vault"},
         {"--store", &store, false, "gateway of the content store; not needed yet"},
         {"--market", &market, false, "URL of the order book, for deals made through contracts"},
+        {"--authority", &authority, false, "file by which evidence is verified; told to anybody"},
+        {"--rooms", &rooms, false, "SHA-256 of each room executable; told to anybody"},
     };
     struct sms_chain_opts o = {0};
     SR_TRY(role_parse(argc, argv, "sms", flags, SR_ARRAY_LEN(flags), rf, err));
@@ -25,6 +49,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
     o.rpc = rpc;
     o.market = market;
     SR_TRY(role_begin(rf, err));
+    SR_TRY(read_attestation(s, authority, rooms, err));
     SR_TRY(sms_db_open(rf->dir, &s->db, err));
     SR_TRY(release_log_open(s->db, &s->log, err));
     SR_TRY(nonces_init(&s->nonces, s->db, err));
@@ -68,5 +93,6 @@ int sms_main(int argc, char **argv) {
     vault_client_free(s.vault);
     sms_chain_free(s.chain);
     db_close(s.db);
+    buf_done(&s.authority);
     return rc;
 }

@@ -134,6 +134,9 @@ static void add_sms(struct plan *p) {
     file_arg(c, "--vault", p->n->home.run, "vault-sms");
     pair(c, "--store", p->store);
     pair(c, "--market", p->market);
+    file_arg(c, "--authority", p->n->home.keys, "authority-verifier.json");
+    if (!hash_is_zero(&p->n->home.room_digest))
+        pair(c, "--rooms", hash_text(&p->n->home.room_digest).s);
 }
 
 static void add_scheduler(struct plan *p) {

@@ -425,6 +425,26 @@ static sr_status happy_story(void *arg, struct sr_err *err) {
     assert_true(json_hash(json_get(first, "hash"), &h0));
     assert_true(json_hash(json_get(json_at(json_root(doc), 1), "previous"), &p1));
     assert_false(hash_eq(&h0, &p1)); /* the refused replay stands between them */
+    /* what the release was made of, for a bundle: the newest one */
+    cleanup_buf struct buf path;
+    buf_init(&path, 256);
+    buf_printf(&path, "/v1/tasks/%s/record", hash_text(&again.task).s);
+    json_free(sr_take_ptr(doc));
+    assert_int_equal(ask("GET", buf_cstr(&path), NULL, NULL, (struct slice){0}, &b), 200);
+    assert_int_equal(json_parse(buf_slice(&b), &doc, NULL), SR_OK);
+    const struct json_val *record = json_root(doc);
+    assert_true(slice_is(json_text(json_get(record, "token")), "0x746f6b656e"));
+    uint64_t row = 0;
+    assert_true(json_u64(json_get(json_get(record, "release"), "n"), &row));
+    assert_int_equal(row, 3);
+    assert_non_null(json_get(json_get(record, "request"), "assignment"));
+    assert_null(strstr(buf_cstr(&b), "envelope"));
+    assert_int_equal(
+        ask("GET",
+            "/v1/tasks/"
+            "0x7777777777777777777777777777777777777777777777777777777777777777/record",
+            NULL, NULL, (struct slice){0}, &b),
+        404);
     return SR_OK;
 }
 static void a_sound_request_is_released_once_and_logged(void **state) {
