@@ -194,15 +194,60 @@ SR_PUBLIC void sr_data_list_free(struct sr_data *list, size_t n);
 SR_PUBLIC SR_WARN sr_status sr_data_show(struct sr_client *c, const char *data,
                                          struct sr_data *ret_d, struct sr_err *err);
 
+/* Gives it to somebody else, with its key; grants of the old owner end with that. */
+SR_PUBLIC SR_WARN sr_status sr_data_transfer(struct sr_client *c, const char *data, const char *to,
+                                             char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+
+struct sr_data_query {         /* all of what is given must hold; zeroed: all protected data */
+    const char *owner;         /* address or name */
+    const char *name;          /* a part of it */
+    const char *const *schema; /* "path:type", like "file:application/pdf", "email:string" */
+    size_t n_schema;
+    uint64_t after_unix_s, before_unix_s; /* created from, before; 0: any time */
+};
+/* Newest first, from the network's DataProtector index; bytes and has_secret are not known.
+ * ret_list is owned: sr_data_list_free. */
+SR_PUBLIC SR_WARN sr_status sr_data_find(struct sr_client *c, const struct sr_data_query *q,
+                                         struct sr_data **ret_list, size_t *ret_n,
+                                         struct sr_err *err);
+
+struct sr_use { /* one task on protected data */
+    char deal[SR_HASH_TEXT], task[SR_HASH_TEXT];
+    char requester[SR_ADDR_TEXT], beneficiary[SR_ADDR_TEXT], app[SR_ADDR_TEXT];
+    char price_nrlc[SR_AMOUNT_TEXT]; /* paid for the data; comes back when the task fails */
+    uint64_t time_unix_s;            /* of the deal */
+    char status[16];                 /* UNSET, ACTIVE, REVEALING, COMPLETED, FAILED */
+    bool key_released;               /* a room got the key, by the secret service's log */
+    char refusal[80];                /* why none did: the code of the last refusal; "" */
+    bool bulk;                       /* as one of many */
+};
+/* Who used it. ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_data_usage(struct sr_client *c, const char *data,
+                                          struct sr_use **ret_list, size_t *ret_n,
+                                          struct sr_err *err);
+
+/* Groups (ERC-734 contracts) that a grant can name instead of one app or one user; who made it lets
+ * members in and out. Members: addresses, names of apps, names of wallets. */
+SR_PUBLIC SR_WARN sr_status sr_group_create(struct sr_client *c, const char *const *who, size_t n,
+                                            char ret_group[SR_ADDR_TEXT], char ret_tx[SR_HASH_TEXT],
+                                            struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_group_set(struct sr_client *c, const char *group,
+                                         const char *const *who, size_t n, bool in,
+                                         char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_group_has(struct sr_client *c, const char *group, const char *who,
+                                         bool *ret_is, struct sr_err *err);
+
 struct sr_grant {
     const char *data;
     const char *app;  /* address, name in network.json, or whitelist contract; "any" for any app */
     const char *user; /* address or name; "any" for anybody */
     const char *price_nrlc; /* per access; NULL: 0 */
     uint64_t count;         /* accesses; 0: 1 */
+    bool bulk;              /* may be used with others in one task: free, without a limit */
 };
 struct sr_grant_info {
     char order_hash[SR_HASH_TEXT];
+    char data[SR_ADDR_TEXT];
     char app[SR_ADDR_TEXT];  /* zero address: any */
     char user[SR_ADDR_TEXT]; /* zero address: any */
     char price_nrlc[SR_AMOUNT_TEXT];
@@ -213,12 +258,18 @@ struct sr_grant_info {
  * owner, not an app, no key in the secret service. */
 SR_PUBLIC SR_WARN sr_status sr_data_grant(struct sr_client *c, const struct sr_grant *g,
                                           struct sr_grant_info *ret_g, struct sr_err *err);
-/* Open grants; app and user NULL: all. ret_list is owned: sr_free. */
+/* Open grants of one data set, or (data NULL) of all that the acting wallet owns; app and user
+ * NULL: all. ret_list is owned: sr_free. */
 SR_PUBLIC SR_WARN sr_status sr_data_grants(struct sr_client *c, const char *data, const char *app,
                                            const char *user, struct sr_grant_info **ret_list,
                                            size_t *ret_n, struct sr_err *err);
-/* Closes on the chain every open grant that matches. SR_E_NOTFOUND when there is none. ret_list is
- * owned: sr_free. */
+/* Open grants that who (NULL: the acting wallet) may use; only_me: without those to anybody.
+ * ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_data_received(struct sr_client *c, const char *who, bool only_me,
+                                             struct sr_grant_info **ret_list, size_t *ret_n,
+                                             struct sr_err *err);
+/* Closes on the chain every open grant that matches (data NULL: of all that the wallet owns).
+ * SR_E_NOTFOUND when there is none. ret_list is owned: sr_free. */
 SR_PUBLIC SR_WARN sr_status sr_data_revoke(struct sr_client *c, const char *data, const char *app,
                                            const char *user, struct sr_grant_info **ret_list,
                                            size_t *ret_n, struct sr_err *err);
@@ -334,6 +385,130 @@ struct sr_deal {
 SR_PUBLIC void sr_deal_done(struct sr_deal *d);
 SR_PUBLIC SR_WARN sr_status sr_deal_show(struct sr_client *c, const char *deal,
                                          struct sr_deal *ret_d, struct sr_err *err);
+
+/* ---- sharing: collections, renting, subscription, sale ------------------------------------------
+ *
+ * Data put into a collection is held by the sharing contract until it is taken out or sold. Whoever
+ * rents it, or subscribes to its collection, may run the apps of its whitelist on it until his time
+ * is over; results are encrypted for him alone. Prices move from payer to the collection's owner
+ * inside the hub, at once: what was earned is in his account (sr_account_show), and
+ * sr_account_withdraw takes it out. Ids of collections are numbers from 1.
+ */
+
+#define SR_SHARE_MAX_APPS 64 /* apps given to one new whitelist */
+
+/* Of the acting wallet. */
+SR_PUBLIC SR_WARN sr_status sr_collection_create(struct sr_client *c, uint64_t *ret_id,
+                                                 char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* For good; it must be empty, and without a running subscription. */
+SR_PUBLIC SR_WARN sr_status sr_collection_close(struct sr_client *c, uint64_t id,
+                                                char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* The terms of a subscription: price for so many seconds, not renewed. seconds 0: no new ones. */
+SR_PUBLIC SR_WARN sr_status sr_collection_offer(struct sr_client *c, uint64_t id,
+                                                const char *price_nrlc, uint64_t seconds,
+                                                char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+
+/* A list of apps that only grows; whose data names it lets those apps, and no others, use it. */
+SR_PUBLIC SR_WARN sr_status sr_whitelist_new(struct sr_client *c, const char *const *apps, size_t n,
+                                             char ret_list[SR_ADDR_TEXT], char ret_tx[SR_HASH_TEXT],
+                                             struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_whitelist_add(struct sr_client *c, const char *list, const char *app,
+                                             char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* Hands an app of the acting wallet to the sharing contract, for good: only such apps can be run on
+ * shared data. */
+SR_PUBLIC SR_WARN sr_status sr_share_app(struct sr_client *c, const char *app,
+                                         char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+
+/* Puts own data into an own collection. SR_E_REFUSED: another's, or its key is not stored. */
+SR_PUBLIC SR_WARN sr_status sr_share_add(struct sr_client *c, uint64_t id, const char *data,
+                                         const char *list, char ret_tx[SR_HASH_TEXT],
+                                         struct sr_err *err);
+/* Takes it out, back to the acting wallet; not while it is rented or subscribed to. */
+SR_PUBLIC SR_WARN sr_status sr_share_remove(struct sr_client *c, const char *data,
+                                            char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* Into the subscription of its collection, or (in false) out of it. */
+SR_PUBLIC SR_WARN sr_status sr_share_bundle(struct sr_client *c, const char *data, bool in,
+                                            char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* For rent at that price for so many seconds; seconds 0: no new rentals. */
+SR_PUBLIC SR_WARN sr_status sr_share_for_rent(struct sr_client *c, const char *data,
+                                              const char *price_nrlc, uint64_t seconds,
+                                              char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* For sale; price NULL: not any more. Not while it is for rent or in the subscription. */
+SR_PUBLIC SR_WARN sr_status sr_share_for_sale(struct sr_client *c, const char *data,
+                                              const char *price_nrlc, char ret_tx[SR_HASH_TEXT],
+                                              struct sr_err *err);
+
+typedef enum { SR_PAID_RENT, SR_PAID_SUBSCRIPTION, SR_PAID_SALE } sr_paid_kind;
+struct sr_paid { /* one payment */
+    sr_paid_kind kind;
+    char data[SR_ADDR_TEXT]; /* "" for a subscription */
+    uint64_t collection;
+    char from[SR_ADDR_TEXT]; /* who rents or subscribes; of a sale who owns it then */
+    char to[SR_ADDR_TEXT];   /* the owner of the collection */
+    char price_nrlc[SR_AMOUNT_TEXT];
+    uint64_t end_unix_s; /* until when access lasts; 0: for good */
+    char tx[SR_HASH_TEXT];
+};
+/* The price comes from the account in the hub. max_price NULL: 0; SR_E_REFUSED when it costs more,
+ * or the account has less. */
+SR_PUBLIC SR_WARN sr_status sr_share_rent(struct sr_client *c, const char *data,
+                                          const char *max_price_nrlc, struct sr_paid *ret_p,
+                                          struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_collection_subscribe(struct sr_client *c, uint64_t id,
+                                                    const char *max_price_nrlc,
+                                                    struct sr_paid *ret_p, struct sr_err *err);
+/* to NULL: the acting wallet. The buyer needs no key: the secret service has it. */
+SR_PUBLIC SR_WARN sr_status sr_share_buy(struct sr_client *c, const char *data, const char *to,
+                                         const char *max_price_nrlc, struct sr_paid *ret_p,
+                                         struct sr_err *err);
+/*
+ * Runs an app of the data's whitelist on data that the acting wallet has rented or subscribed to.
+ * app NULL: the last one on the whitelist; workerpool NULL: the network's. Free; only workerpool
+ * orders without a price can be used. Then sr_task_wait, sr_result_get.
+ */
+SR_PUBLIC SR_WARN sr_status sr_share_consume(struct sr_client *c, const char *data, const char *app,
+                                             const char *workerpool, struct sr_deal_ids *ret_ids,
+                                             struct sr_err *err);
+
+struct sr_shared_data {
+    char data[SR_ADDR_TEXT], name[128];
+    uint64_t collection;      /* 0: in none now */
+    char owner[SR_ADDR_TEXT]; /* of the collection; "" in none */
+    char list[SR_ADDR_TEXT];  /* whitelist of apps */
+    bool in_subscription, for_rent, for_sale;
+    char rent_price_nrlc[SR_AMOUNT_TEXT], sale_price_nrlc[SR_AMOUNT_TEXT];
+    uint64_t rent_seconds;
+    uint64_t uses; /* times an app was run on it through the sharing contract */
+};
+struct sr_collection {
+    uint64_t id;
+    char owner[SR_ADDR_TEXT];
+    uint64_t n_data;
+    char price_nrlc[SR_AMOUNT_TEXT]; /* of a subscription */
+    uint64_t seconds;                /* of one; 0: none offered */
+};
+struct sr_listed_app {
+    char list[SR_ADDR_TEXT], owner[SR_ADDR_TEXT]; /* whitelist, and its owner */
+    char app[SR_ADDR_TEXT];                       /* "" : the list is empty */
+};
+struct sr_sharing { /* owned: sr_sharing_done */
+    struct sr_shared_data *data;
+    size_t n_data;
+    struct sr_collection *collections; /* open ones */
+    size_t n_collections;
+    struct sr_paid *paid; /* oldest first */
+    size_t n_paid;
+    struct sr_listed_app *apps;
+    size_t n_apps;
+    uint64_t now_unix_s; /* of the chain: what ends before is over */
+};
+/* All that the chain tells of sharing, from the events of its contract. */
+SR_PUBLIC SR_WARN sr_status sr_sharing_read(struct sr_client *c, struct sr_sharing *ret_s,
+                                            struct sr_err *err);
+SR_PUBLIC void sr_sharing_done(struct sr_sharing *s); /* accepts NULL and a zeroed one */
+
+/* ---- results -----------------------------------------------------------------------------------
+ */
 
 struct sr_result {
     char dir[512]; /* where the files are */

@@ -100,6 +100,10 @@ SR_CHECK sr_status cli_secret(struct cli *c, const char *path, const char *quest
                               struct buf *ret_secret, struct sr_err *err);
 SR_CHECK sr_status cli_read_file(const char *path, size_t max, struct buf *ret, struct sr_err *err);
 
+/* cmd_run.c: waits for the task of a deal, fetches its result, writes both into the open object */
+SR_CHECK sr_status cli_wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids,
+                                      struct sr_err *err);
+
 /* commands */
 sr_status cmd_wallet_new(struct cli *c, struct sr_err *err);
 sr_status cmd_wallet_import(struct cli *c, struct sr_err *err);
@@ -128,5 +132,38 @@ sr_status cmd_attest_measure(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_collateral(struct cli *c, struct sr_err *err);
 sr_status cmd_verify(struct cli *c, struct sr_err *err);
 sr_status cmd_task_evidence(struct cli *c, struct sr_err *err);
+/* cmd_control.c */
+sr_status cmd_data_grants(struct cli *c, struct sr_err *err);
+sr_status cmd_data_received(struct cli *c, struct sr_err *err);
+sr_status cmd_data_transfer(struct cli *c, struct sr_err *err);
+sr_status cmd_data_usage(struct cli *c, struct sr_err *err);
+sr_status cmd_data_find(struct cli *c, struct sr_err *err);
+sr_status cmd_group_create(struct cli *c, struct sr_err *err);
+sr_status cmd_group_add(struct cli *c, struct sr_err *err);
+sr_status cmd_group_remove(struct cli *c, struct sr_err *err);
+sr_status cmd_group_has(struct cli *c, struct sr_err *err);
+/* cmd_share.c */
+sr_status cmd_share_create(struct cli *c, struct sr_err *err);
+sr_status cmd_share_close(struct cli *c, struct sr_err *err);
+sr_status cmd_share_offer(struct cli *c, struct sr_err *err);
+sr_status cmd_share_whitelist(struct cli *c, struct sr_err *err);
+sr_status cmd_share_allow(struct cli *c, struct sr_err *err);
+sr_status cmd_share_app(struct cli *c, struct sr_err *err);
+sr_status cmd_share_add(struct cli *c, struct sr_err *err);
+sr_status cmd_share_remove(struct cli *c, struct sr_err *err);
+sr_status cmd_share_bundle(struct cli *c, struct sr_err *err);
+sr_status cmd_share_unbundle(struct cli *c, struct sr_err *err);
+sr_status cmd_share_rent_out(struct cli *c, struct sr_err *err);
+sr_status cmd_share_stop_rent(struct cli *c, struct sr_err *err);
+sr_status cmd_share_sell(struct cli *c, struct sr_err *err);
+sr_status cmd_share_stop_sale(struct cli *c, struct sr_err *err);
+sr_status cmd_share_rent(struct cli *c, struct sr_err *err);
+sr_status cmd_share_subscribe(struct cli *c, struct sr_err *err);
+sr_status cmd_share_buy(struct cli *c, struct sr_err *err);
+sr_status cmd_share_use(struct cli *c, struct sr_err *err);
+sr_status cmd_share_list(struct cli *c, struct sr_err *err);
+sr_status cmd_share_show(struct cli *c, struct sr_err *err);
+sr_status cmd_share_data(struct cli *c, struct sr_err *err);
+sr_status cmd_share_earnings(struct cli *c, struct sr_err *err);
 sr_status cmd_contracts_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_contracts_verify(struct cli *c, struct sr_err *err);

@@ -88,12 +88,14 @@ sr_status cmd_data_grant(struct cli *c, struct sr_err *err) {
     struct sr_grant g = {.data = c->args[0],
                          .app = cli_value(c, "--app"),
                          .user = cli_value(c, "--user"),
-                         .price_nrlc = cli_value(c, "--price")};
+                         .price_nrlc = cli_value(c, "--price"),
+                         .bulk = cli_flag(c, "--bulk")};
     if (!g.app || !g.user) {
         sr_hint(err, "--app ADDRESS --user ADDRESS; the word any opens it to every app or user");
         return sr_fail(err, SR_E_USAGE, "data grant needs %s", g.app ? "--user" : "--app");
     }
-    SR_TRY(parse_count(cli_value(c, "--count"), &g.count, err));
+    if (!g.bulk || cli_value(c, "--count"))
+        SR_TRY(parse_count(cli_value(c, "--count"), &g.count, err));
     struct sr_grant_info info;
     SR_TRY(sr_data_grant(c->client, &g, &info, err));
     out_begin(c);
@@ -124,10 +126,15 @@ static void put_grants(struct cli *c, const char *key, const struct sr_grant_inf
 sr_status cmd_data_revoke(struct cli *c, struct sr_err *err) {
     struct sr_grant_info *list;
     size_t n;
-    SR_TRY(sr_data_revoke(c->client, c->args[0], cli_value(c, "--app"), cli_value(c, "--user"),
-                          &list, &n, err));
+    if ((c->n_args > 0) == cli_flag(c, "--all")) {
+        sr_hint(err, "strongroom data revoke ADDR, or strongroom data revoke --all");
+        return sr_fail(err, SR_E_USAGE, "give either protected data or --all");
+    }
+    const char *data = c->n_args ? c->args[0] : NULL;
+    SR_TRY(sr_data_revoke(c->client, data, cli_value(c, "--app"), cli_value(c, "--user"), &list, &n,
+                          err));
     out_begin(c);
-    out_str(c, "data", c->args[0]);
+    if (data) out_str(c, "data", data);
     put_grants(c, "revoked", list, n);
     out_end(c);
     sr_free(list);

@@ -68,7 +68,7 @@ static void default_folder(char *dst, size_t n, const char *task) {
     (void)snprintf(dst, n, "result-%.10s", task);
 }
 
-static sr_status wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids, struct sr_err *err) {
+sr_status cli_wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids, struct sr_err *err) {
     struct sr_task t = {0};
     sr_status st = sr_task_wait(c->client, ids->task, &t, err);
     if (st != SR_OK) {
@@ -107,7 +107,7 @@ sr_status cmd_run(struct cli *c, struct sr_err *err) {
     out_str(c, "task", ids.task);
     out_str(c, "tx", ids.tx);
     out_amount(c, "cost", ids.cost_nrlc);
-    if (!cli_flag(c, "--no-wait")) st = wait_and_fetch(c, &ids, err);
+    if (!cli_flag(c, "--no-wait")) st = cli_wait_and_fetch(c, &ids, err);
     if (st != SR_OK && c->json) buf_clear(&c->out); /* the failure is the only JSON then */
     if (st == SR_OK) out_end(c);
     return st;

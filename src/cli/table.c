@@ -42,10 +42,24 @@ static const struct cli_opt o_grant[] = {
     OPT("--user", "WHO", "who may run it: address, name, or any"),
     OPT("--price", "NRLC", "price of one access (default 0)"),
     OPT("--count", "N", "number of accesses (default 1; unlimited)"),
+    OPT("--bulk", NULL, "may be used with other data in one task: free, unlimited"),
 };
 static const struct cli_opt o_revoke[] = {
     OPT("--app", "APP", "only grants to this app"),
     OPT("--user", "WHO", "only grants to this user"),
+    OPT("--all", NULL, "of all data that one owns"),
+};
+static const struct cli_opt o_grants[] = {
+    OPT("--app", "APP", "only grants to this app"),
+    OPT("--user", "WHO", "only grants to this user"),
+};
+static const struct cli_opt o_received[] = {OPT("--only-me", NULL, "without grants to anybody")};
+static const struct cli_opt o_find[] = {
+    OPT("--owner", "WHO", "of this owner"),
+    OPT("--name", "TEXT", "with this in its name"),
+    OPTS("--schema", "PATH:TYPE", "has this leaf, like file:application/pdf or email:string"),
+    OPT("--after", "DATE", "created at or after, like 2026-01-31"),
+    OPT("--before", "DATE", "created before"),
 };
 static const struct cli_opt o_list[] = {OPT("--owner", "WHO", "of somebody else")};
 static const struct cli_opt o_deploy[] = {
@@ -65,6 +79,32 @@ static const struct cli_opt o_run[] = {
     OPT("--plain-result", NULL, "do not encrypt the result: anybody can read it"),
 };
 static const struct cli_opt o_result[] = {OPT_OUT("folder for the result (default ./result-TASK)")};
+
+static const struct cli_opt o_terms[] = {
+    OPT("--price", "NRLC", "price (default 0)"),
+    OPT("--duration", "TIME", "for how long, like 1h, 30m, 7d or 90s"),
+};
+static const struct cli_opt o_offer[] = {
+    OPT("--price", "NRLC", "price of a subscription (default 0)"),
+    OPT("--duration", "TIME", "how long a subscription lasts, like 1h, 30m, 7d or 90s"),
+    OPT("--stop", NULL, "no new subscriptions"),
+};
+static const struct cli_opt o_share_add[] = {
+    OPT("--whitelist", "LIST", "the apps that may use it: strongroom share whitelist")};
+static const struct cli_opt o_price[] = {OPT("--price", "NRLC", "price")};
+static const struct cli_opt o_max_price[] = {
+    OPT("--max-price", "NRLC", "refuse to pay more (default 0)")};
+static const struct cli_opt o_buy[] = {
+    OPT("--max-price", "NRLC", "refuse to pay more (default 0)"),
+    OPT("--for", "WHO", "who owns it then (default: who acts)"),
+};
+static const struct cli_opt o_use[] = {
+    OPT("--app", "APP", "an app of its whitelist (default: the last one added)"),
+    OPT("--workerpool", "ADDR", "a workerpool (default: the network's)"),
+    OPT_OUT("folder for the result (default ./result-TASK)"),
+    OPT("--no-wait", NULL, "return as soon as the deal is made"),
+};
+static const struct cli_opt o_share_list[] = {OPT("--owner", "WHO", "only of this owner")};
 
 static const struct cli_opt o_attest_verify[] = {
     OPT("--kind", "KIND", "dcap (SGX, TDX), snp, nitro or ccel (event log)"),
@@ -171,11 +211,29 @@ const struct cli_cmd cli_commands[] = {
      N(o_protect), cmd_data_protect},
     {"data grant", "ADDR", 1, 1, "let an app and a user use protected data", "", N(o_grant),
      cmd_data_grant},
-    {"data revoke", "ADDR", 1, 1, "close grants, on the chain",
-     "Without --app and --user, all open grants of the data. Deals already made are not undone, "
+    {"data revoke", "[ADDR]", 0, 1, "close grants, on the chain",
+     "Without --app and --user, all open grants of the data; --all instead of ADDR: of all data. "
+     "Deals already made are not undone, "
      "but the key is\n"
      "not released any more.",
      N(o_revoke), cmd_data_revoke},
+    {"data grants", "[ADDR]", 0, 1, "open grants that one gave, for one data set or for all", "",
+     N(o_grants), cmd_data_grants},
+    {"data received", "[WHO]", 0, 1, "open grants that one may use", "", N(o_received),
+     cmd_data_received},
+    {"data usage", "ADDR", 1, 1, "who used protected data: each task, by whom, app, price, outcome",
+     "From the deals on the chain and the secret service's log, which also has refusals.", NONE,
+     cmd_data_usage},
+    {"data transfer", "ADDR WHO", 2, 2, "give protected data to another owner, with its key",
+     "Grants of the old owner end with it.", NONE, cmd_data_transfer},
+    {"data find", "", 0, 0, "find protected data of anybody, newest first", "", N(o_find),
+     cmd_data_find},
+    {"group create", "[WHO...]", 0, 200, "make a group of apps or users that a grant can name",
+     "data grant --app GROUP or --user GROUP lets every member in; its maker changes who is one.",
+     NONE, cmd_group_create},
+    {"group add", "GROUP WHO...", 2, 200, "let apps or users in", "", NONE, cmd_group_add},
+    {"group remove", "GROUP WHO...", 2, 200, "let apps or users out", "", NONE, cmd_group_remove},
+    {"group has", "GROUP WHO", 2, 2, "is it a member? Exit code 1: no", "", NONE, cmd_group_has},
     {"data list", "", 0, 0, "list one's protected data", "", N(o_list), cmd_data_list},
     {"data show", "ADDR", 1, 1, "owner, place, checksum, schema and open grants", "", NONE,
      cmd_data_show},
@@ -195,6 +253,53 @@ const struct cli_cmd cli_commands[] = {
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
     {"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task", "", N(o_result),
      cmd_result},
+    {"share create", "", 0, 0, "make a collection, in which data is shared", "", NONE,
+     cmd_share_create},
+    {"share close", "ID", 1, 1, "give up an empty collection, for good", "", NONE, cmd_share_close},
+    {"share list", "", 0, 0, "all collections, and whose they are", "", N(o_share_list),
+     cmd_share_list},
+    {"share show", "ID", 1, 1, "a collection, its data and terms, and who has access now", "", NONE,
+     cmd_share_show},
+    {"share app", "APP", 1, 1, "hand an app to the sharing contract, for good",
+     "Only such apps can be run on shared data. It cannot be taken back.", NONE, cmd_share_app},
+    {"share whitelist", "[APP...]", 0, SR_SHARE_MAX_APPS, "make a list of apps that only grows",
+     "Who shares data names a whitelist: its apps, and no others, may use the data. Apps can be "
+     "added, never\n"
+     "taken off. It also serves data grant --app.",
+     NONE, cmd_share_whitelist},
+    {"share allow", "LIST APP", 2, 2, "add an app to a whitelist", "", NONE, cmd_share_allow},
+    {"share add", "ID DATA", 2, 2, "put protected data into a collection",
+     "The sharing contract holds it until it is taken out or sold. Its key stays in the secret "
+     "service.",
+     N(o_share_add), cmd_share_add},
+    {"share remove", "DATA", 1, 1, "take data out of its collection",
+     "Not while it is rented, or its collection subscribed to.", NONE, cmd_share_remove},
+    {"share data", "DATA", 1, 1, "where it is shared, its terms, whitelist and apps", "", NONE,
+     cmd_share_data},
+    {"share offer", "ID", 1, 1, "subscription to a collection: its price and time", "", N(o_offer),
+     cmd_share_offer},
+    {"share bundle", "DATA", 1, 1, "make data part of its collection's subscription", "", NONE,
+     cmd_share_bundle},
+    {"share unbundle", "DATA", 1, 1, "take it out of the subscription", "", NONE,
+     cmd_share_unbundle},
+    {"share rent-out", "DATA", 1, 1, "offer data for rent", "", N(o_terms), cmd_share_rent_out},
+    {"share stop-rent", "DATA", 1, 1, "no new rentals; running ones stay valid", "", NONE,
+     cmd_share_stop_rent},
+    {"share sell", "DATA", 1, 1, "offer data for sale", "", N(o_price), cmd_share_sell},
+    {"share stop-sale", "DATA", 1, 1, "not for sale any more", "", NONE, cmd_share_stop_sale},
+    {"share rent", "DATA", 1, 1, "rent data, at the price and for the time that it is offered",
+     "The price goes from the account in the hub to the owner's. A second rental begins anew.",
+     N(o_max_price), cmd_share_rent},
+    {"share subscribe", "ID", 1, 1, "subscribe to a collection", "Not renewed by itself.",
+     N(o_max_price), cmd_share_subscribe},
+    {"share buy", "DATA", 1, 1, "buy data: who pays owns it", "", N(o_buy), cmd_share_buy},
+    {"share use", "DATA", 1, 1, "run an app on data that is rented or subscribed to",
+     "Free of charge. The result is encrypted for who acts; no arguments, files or secrets can be "
+     "given.",
+     N(o_use), cmd_share_use},
+    {"share earnings", "[WHO]", 0, 1, "what was paid for shared data, and for which",
+     "The RLC is in the account: strongroom account show, and account withdraw takes it out.", NONE,
+     cmd_share_earnings},
     {"attest verify", "", 0, 0, "verify hardware evidence, offline",
      "Answers with one JSON object; exit code 0 accepts, 1 rejects. Nothing is fetched: "
      "certificates and\n"

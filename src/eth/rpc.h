@@ -81,6 +81,8 @@ struct eth_filter {
     size_t n_topics0;
     const struct hash *topics1; /* second topic, any of */
     size_t n_topics1;
+    const struct hash *topics3; /* fourth topic (an ERC-721 token), any of */
+    size_t n_topics3;
 };
 
 SR_CHECK sr_status eth_chain_id(struct eth_rpc *r, uint64_t *ret_id, struct sr_err *err);

@@ -117,11 +117,15 @@ void rpc_put_filter(struct jw *w, const struct eth_filter *f) {
         for (size_t i = 0; i < f->n_addrs; i++) jw_hex(w, slice_of(f->addrs[i].b, 20));
         jw_end_arr(w);
     }
-    if (f->n_topics0 || f->n_topics1) {
+    if (f->n_topics0 || f->n_topics1 || f->n_topics3) {
         jw_key(w, "topics");
         jw_arr(w);
         put_topics(w, f->topics0, f->n_topics0);
-        if (f->n_topics1) put_topics(w, f->topics1, f->n_topics1);
+        if (f->n_topics1 || f->n_topics3) put_topics(w, f->topics1, f->n_topics1);
+        if (f->n_topics3) {
+            jw_null(w);
+            put_topics(w, f->topics3, f->n_topics3);
+        }
         jw_end_arr(w);
     }
 }

@@ -185,9 +185,10 @@ static sr_status check_app(struct sr_client *c, const struct addr *app, struct s
                    addr_text(app).s);
 }
 
-static void fill(struct sr_grant_info *g, const struct book_entry *e) {
+void grant_fill(struct sr_grant_info *g, const struct book_entry *e) {
     *g = (struct sr_grant_info){0};
     hash_put(g->order_hash, &e->hash);
+    addr_put(g->data, &e->order.dataset.dataset);
     addr_put(g->app, &e->order.dataset.apprestrict);
     addr_put(g->user, &e->order.dataset.requesterrestrict);
     u256_put(g->price_nrlc, e->order.dataset.datasetprice);
@@ -203,7 +204,7 @@ struct match {
 static sr_status read_match(struct sr_client *c, const char *data, const char *app,
                             const char *user, struct match *m, struct sr_err *err) {
     *m = (struct match){.by_app = app != NULL, .by_user = user != NULL};
-    SR_TRY(sdk_addr_arg(data, "data", &m->data, err));
+    if (data) SR_TRY(sdk_addr_arg(data, "data", &m->data, err));
     SR_TRY(sdk_chain(c, err));
     if (app && !is_any(app)) SR_TRY(sdk_app_addr(c, app, &m->app, err));
     if (user && !is_any(user)) SR_TRY(sdk_who(c, user, &m->user, err));
@@ -250,7 +251,11 @@ static sr_status grant(void *arg, struct sr_err *err) {
     struct match m;
     struct u256 price;
     SR_TRY(sdk_price(g->price_nrlc, "price", &price, err));
-    uint64_t count = g->count ? g->count : 1;
+    uint64_t count = g->bulk ? SR_UNLIMITED : g->count ? g->count : 1;
+    if (g->bulk && (!u256_is_zero(price) || (g->count && g->count != SR_UNLIMITED))) {
+        sr_hint(err, "leave out the price and the count");
+        return sr_fail(err, SR_E_USAGE, "a grant for bulk is free, and without a limit");
+    }
     if (count > SR_UNLIMITED) return sr_fail(err, SR_E_USAGE, "the count is too large");
     if (!g->app || !g->user) return sr_fail(err, SR_E_USAGE, "a grant names an app and a user");
     SR_TRY(read_match(c, g->data, g->app, g->user, &m, err));
@@ -285,7 +290,7 @@ static sr_status grant(void *arg, struct sr_err *err) {
                                                  .requesterrestrict = m.user};
     sdk_progress(c, "grant", NULL, 0, 0, g->data);
     SR_TRY(market_publish(c, &e.order, &e.hash, err));
-    fill(a->ret, &e);
+    grant_fill(a->ret, &e);
     return SR_OK;
 }
 
@@ -315,30 +320,56 @@ static sr_status close_order(struct sr_client *c, const struct book_entry *e,
     return SR_OK;
 }
 
-static sr_status grants(void *arg, struct sr_err *err) {
-    struct grants_args *a = arg;
+/* Grants of one data set that match, added to the list, and closed when that is wanted. */
+static sr_status grants_of(struct grants_args *a, const struct match *m, struct sr_err *err) {
     struct sr_client *c = a->c;
-    struct match m;
     cleanup_book struct book open = {0};
-    SR_TRY(read_match(c, a->data, a->app, a->user, &m, err));
-    if (a->revoke) {
-        SR_TRY(sdk_unlock(c, err));
-        SR_TRY(own_data(c, &m.data, err));
-    }
-    SR_TRY(open_grants(c, &m, &open, err));
-    if (a->revoke && open.n == 0) {
-        sr_hint(err, "strongroom data show %s lists the open grants", a->data);
-        return sr_fail(err, SR_E_NOTFOUND, "no open grant of %s matches", a->data);
-    }
-    a->list = sr_calloc_n(open.n + 1, sizeof *a->list);
-    if (!a->list) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    SR_TRY(open_grants(c, m, &open, err));
+    struct sr_grant_info *more = reallocarray(a->list, a->n + open.n + 1, sizeof *more);
+    if (!more) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    a->list = more;
     for (size_t i = 0; i < open.n; i++) {
-        fill(&a->list[a->n], &open.v[i]);
+        grant_fill(&a->list[a->n], &open.v[i]);
         if (a->revoke) {
             sdk_progress(c, "revoke", NULL, 0, 0, a->list[a->n].order_hash);
             SR_TRY(close_order(c, &open.v[i], &a->list[a->n], err));
         }
         a->n++;
+    }
+    return SR_OK;
+}
+
+/* The same for all that the acting wallet owns, by the market's index. */
+static sr_status grants_of_all(struct grants_args *a, struct match *m, struct sr_err *err) {
+    struct sr_client *c = a->c;
+    struct addr me;
+    cleanup_buf struct buf url;
+    cleanup_json struct json *doc = NULL;
+    buf_init(&url, SDK_URL_MAX * 2);
+    SR_TRY(sdk_me(c, &me, err));
+    SR_TRY(sdk_service(c, c->net.market, "market", err));
+    buf_printf(&url, "%s/v1/datasets?owner=%s&page=0&size=%d", c->net.market, addr_text(&me).s,
+               LIST_MAX);
+    SR_TRY(buf_status(&url, err));
+    SR_TRY(market_get(c, buf_cstr(&url), &doc, err));
+    const struct json_val *sets = json_get(json_root(doc), "datasets");
+    for (const struct json_val *v = json_first(sets); v; v = json_next(v))
+        if (json_addr(json_get(v, "address"), &m->data)) SR_TRY(grants_of(a, m, err));
+    return SR_OK;
+}
+
+static sr_status grants(void *arg, struct sr_err *err) {
+    struct grants_args *a = arg;
+    struct sr_client *c = a->c;
+    struct match m;
+    SR_TRY(read_match(c, a->data, a->app, a->user, &m, err));
+    if (a->revoke) SR_TRY(sdk_unlock(c, err));
+    if (a->revoke && a->data) SR_TRY(own_data(c, &m.data, err));
+    SR_TRY(a->data ? grants_of(a, &m, err) : grants_of_all(a, &m, err));
+    if (a->revoke && a->n == 0) {
+        sr_hint(err, "strongroom data grants lists the open grants");
+        return sr_fail(err, SR_E_NOTFOUND, "no open grant%s%s matches", a->data ? " of " : "",
+                       a->data ? a->data : "");
     }
     return SR_OK;
 }

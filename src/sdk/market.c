@@ -30,7 +30,7 @@ static void orders_url(struct sr_client *c, poco_kind kind, const struct book_fi
     if (kind != POCO_APP) strict(url, "App", f->strict && f->app);
     if (kind != POCO_DATASET) strict(url, "Dataset", f->strict && f->dataset);
     if (kind != POCO_WORKERPOOL) strict(url, "Workerpool", f->strict && f->workerpool);
-    strict(url, "Requester", f->strict && f->requester);
+    strict(url, "Requester", (f->strict || f->strict_requester) && f->requester);
     if (f->min_tag) query(url, "minTag", hash_text(f->min_tag).s);
     if (f->has_category) buf_printf(url, "&category=%llu", (unsigned long long)f->category);
     buf_printf(url, "&pageIndex=0&pageSize=%d", SDK_PAGE);

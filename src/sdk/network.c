@@ -41,6 +41,7 @@ static sr_status take_all(struct network *n, struct sr_err *err) {
     (void)json_bool(json_get(root, "simulated"), &n->simulated);
     (void)json_addr(json_get(contracts, "rlc"), &n->rlc);
     n->has_data_protector = json_addr(json_get(contracts, "dataProtector"), &n->data_protector);
+    n->has_sharing = json_addr(json_get(contracts, "sharing"), &n->sharing);
     n->has_workerpool =
         json_addr(json_get(json_get(root, "workerpool"), "address"), &n->workerpool);
     n->has_sms_identity = json_addr(json_get(root, "smsIdentity"), &n->sms_identity);

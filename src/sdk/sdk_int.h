@@ -29,8 +29,8 @@ struct network {
     bool loaded, simulated;
     uint64_t chain_id;
     char *rpc, *ws, *market, *sms, *ipfs_node, *ipfs_gateway, *scheduler; /* owned; may be NULL */
-    struct addr hub, rlc, data_protector, workerpool;
-    bool has_workerpool, has_data_protector, has_sms_identity;
+    struct addr hub, rlc, data_protector, workerpool, sharing;
+    bool has_workerpool, has_data_protector, has_sms_identity, has_sharing;
     struct addr sms_identity;
     struct json *doc; /* accounts and apps are read from it */
 };
@@ -111,6 +111,10 @@ SR_CHECK sr_status sdk_hash_arg(const char *text, const char *what, struct hash 
 SR_CHECK sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value,
                             struct slice data, struct eth_receipt *ret, struct sr_err *err);
 
+/* The same for the creation of a contract: code and arguments. */
+SR_CHECK sr_status sdk_create(struct sr_client *c, struct slice code, struct eth_receipt *ret,
+                              struct sr_err *err);
+
 /* A lock of the acting wallet against other processes, held until the descriptor is closed; after
  * patience_ms, or where there can be none, the caller goes on without. */
 int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms);
@@ -150,6 +154,7 @@ struct book_filter {      /* of other orders; NULL: only unrestricted ones, "any
     const char *resource; /* address */
     const char *app, *dataset, *workerpool, *requester;
     bool strict; /* only orders restricted to exactly these */
+    bool strict_requester;
     const struct hash *min_tag;
     bool has_category;
     uint64_t category;
@@ -162,6 +167,9 @@ SR_CHECK sr_status market_publish(struct sr_client *c, struct poco_order *order,
 /* Why is there no open data set order: was there one that is closed now? */
 bool market_was_revoked(struct sr_client *c, const struct addr *data, const struct addr *app,
                         const struct addr *requester, struct hash *ret_order);
+
+/* data.c: what an open order grants */
+void grant_fill(struct sr_grant_info *g, const struct book_entry *e);
 
 /* schema.c: a JSON object as the JavaScript SDK types and stores it */
 struct pd_leaf {        /* one file of the archive */

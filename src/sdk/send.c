@@ -74,8 +74,8 @@ int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms) {
     return fd;
 }
 
-sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value, struct slice data,
-                   struct eth_receipt *ret, struct sr_err *err) {
+static sr_status send_want(struct sr_client *c, const struct eth_want *w, struct eth_receipt *ret,
+                           struct sr_err *err) {
     SR_TRY(sdk_chain(c, err));
     SR_TRY(sdk_unlock(c, err));
     if (!c->sender) {
@@ -83,17 +83,26 @@ sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value
             .rpc = c->rpc, .signer = &c->signer, .chain_id = c->net.chain_id};
         SR_TRY(eth_sender_new(&o, &c->sender, err));
     }
-    struct eth_want w = {.to = *to, .value = value, .data = data};
     struct hash tx;
     sr_status st;
     {
         cleanup_close int lock = sdk_lock(c, "sending", LOCK_MS);
         (void)lock; /* held to the end of the block */
-        st = eth_sender_submit(c->sender, &w, &tx, err);
+        st = eth_sender_submit(c->sender, w, &tx, err);
     }
     if (st == SR_OK) st = wait_mined(c, &tx, ret, err);
     if (st == SR_E_REFUSED) poco_explain(err);
     if (st == SR_E_TIMEOUT)
         sr_hint(err, "the transaction may still be mined: look before repeating it");
     return st;
+}
+
+sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u256 value, struct slice data,
+                   struct eth_receipt *ret, struct sr_err *err) {
+    return send_want(c, &(struct eth_want){.to = *to, .value = value, .data = data}, ret, err);
+}
+
+sr_status sdk_create(struct sr_client *c, struct slice code, struct eth_receipt *ret,
+                     struct sr_err *err) {
+    return send_want(c, &(struct eth_want){.creates = true, .data = code}, ret, err);
 }

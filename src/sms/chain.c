@@ -28,6 +28,7 @@ void sms_chain_free(struct sms_chain *c) {
     if (!c) return;
     eth_rpc_free(c->rpc);
     free(c->market);
+    free(c->owners);
     free(c);
 }
 
@@ -195,7 +196,11 @@ static sr_status presigned(struct reading *r, const struct poco_order *o, const 
                            const struct addr *signer, bool *ret, struct sr_err *err) {
     struct addr who;
     *ret = false;
-    if (o->sign.n > 0) return SR_OK; /* the signature speaks */
+    if (o->sign.n > 0) {
+        if (poco_order_signer(o, &r->c->poco.domain, &who, NULL) == SR_OK && addr_eq(&who, signer))
+            return SR_OK;                                            /* the signature speaks */
+        return poco_verify(&r->c->poco, o, signer, r->at, ret, err); /* a contract's (ERC-1271) */
+    }
     SR_TRY(poco_view_presigned(&r->c->poco, hash, r->at, &who, err));
     *ret = addr_eq(&who, signer);
     return SR_OK;
@@ -242,8 +247,16 @@ static sr_status read_facts(struct reading *r, struct sr_err *err) {
         !u256_to_u64(f->deal.bot_size, &f->bot_size))
         return sr_fail(err, SR_E_CHAIN, "the deal's size");
     r->code = "ORDERS_UNKNOWN";
-    if (!r->has_orders || !deal_orders_agree(r->c, f, &r->m))
-        SR_TRY(deal_orders_of_market(r->c, &r->m, f, err));
+    if (!r->has_orders || !deal_orders_agree(r->c, f, &r->m)) {
+        struct sr_err e = {0};
+        sr_status st = deal_orders_of_sharing(r->c, &r->m, r->receipt.block, r->at, f, &e);
+        if (st == SR_E_NOTFOUND) {
+            SR_TRY(deal_orders_of_market(r->c, &r->m, f, err));
+        } else if (st != SR_OK) {
+            *err = e;
+            return st;
+        }
+    }
     SR_TRY(round_of(r, then, SR_ARRAY_LEN(then), err));
     if (f->status == POCO_TASK_UNSET)
         f->contribution_deadline = f->deal.start_time + CONTRIBUTION_PERIODS * f->seconds;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* chain_int.h - between chain.c (what is asked, in rounds) and deal.c (what it means) */
 #pragma once
+#include "poco/sharing.h"
 #include "sms/sms_int.h"
 
 struct sms_chain {
@@ -10,6 +11,18 @@ struct sms_chain {
     struct addr hub;
     bool opened;
     struct poco poco;
+    struct owners *owners; /* OWNERS_KEPT rows, by data set; NULL until the first is looked for */
+    uint64_t last_salt;    /* of the last consumption through a sharing contract */
+};
+
+/* Owners of one data set's token, past and present, up to a block. */
+#define OWNERS_KEPT 256u
+#define OWNERS_EACH 64u
+struct owners {
+    struct addr data; /* zero: free */
+    uint64_t next;    /* block to read from */
+    struct addr who[OWNERS_EACH];
+    size_t n;
 };
 
 /* The hub's event: which orders made which deal. */
@@ -26,6 +39,10 @@ SR_CHECK sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx,
                                      struct sms_facts *f, struct sr_err *err);
 SR_CHECK sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m,
                                          struct sms_facts *f, struct sr_err *err);
+/* A deal that a sharing contract made: its orders follow from the contract's rule. */
+SR_CHECK sr_status deal_orders_of_sharing(struct sms_chain *c, const struct matched *m,
+                                          uint64_t deal_block, struct eth_at head,
+                                          struct sms_facts *f, struct sr_err *err);
 bool deal_orders_agree(const struct sms_chain *c, const struct sms_facts *f,
                        const struct matched *m);
 SR_CHECK sr_status deal_revocation(struct sms_chain *c, uint64_t deal_block, uint64_t head,

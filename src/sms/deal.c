@@ -152,6 +152,38 @@ sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m, st
     return SR_OK;
 }
 
+/* DataProtectorSharing makes the three orders itself and signs them in the hub. */
+sr_status deal_orders_of_sharing(struct sms_chain *c, const struct matched *m, uint64_t deal_block,
+                                 struct eth_at head, struct sms_facts *f, struct sr_err *err) {
+    const struct poco_deal *d = &f->deal;
+    struct share_data s;
+    struct share_orders o;
+    struct sr_err e = {0};
+    if (!f->has_dataset) return sr_fail(err, SR_E_NOTFOUND, "a deal without data");
+    /* What the requester is, anybody may choose; what is found is compared with the hub's hashes.
+     * A node that keeps no old state is asked for the present one. */
+    const struct eth_at when[] = {eth_at_block(deal_block), head};
+    for (size_t i = 0; i < SR_ARRAY_LEN(when); i++) {
+        e = (struct sr_err){0};
+        sr_status st =
+            share_view_data(&c->poco, &d->requester, &d->dataset.pointer, when[i], &s, &e);
+        if (st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT || st == SR_E_CANCELLED) {
+            *err = e;
+            return st;
+        }
+        if (st == SR_E_REFUSED || st == SR_E_MALFORMED) break;
+        if (st == SR_OK &&
+            share_orders_find(&c->poco.domain, d, &s.whitelist, c->last_salt, &m->app, &m->dataset,
+                              &m->request, &o, &c->last_salt, NULL) == SR_OK) {
+            f->app_order = o.app;
+            f->dataset_order = o.dataset;
+            f->request_order = o.request;
+            return SR_OK;
+        }
+    }
+    return sr_fail(err, SR_E_NOTFOUND, "not a deal of a sharing contract");
+}
+
 /* ---- revocation
  * ---------------------------------------------------------------------------------------------- */
 

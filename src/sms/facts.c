@@ -42,10 +42,10 @@ static sr_status deal_json(struct jw *w, const struct sms_facts *f, struct sr_er
     return SR_OK;
 }
 
-/* Adds a stored secret when there is one. */
+/* Adds a stored secret when there is one; *ret_signer (may be NULL) who stored it. */
 static sr_status add_secret(struct sms *s, struct jw *w, secret_kind kind,
                             const struct addr *target, struct slice name, bool *ret_found,
-                            struct sr_err *err) {
+                            struct addr *ret_signer, struct sr_err *err) {
     cleanup_stored struct stored_secret found = {0};
     cleanup_buf struct buf text = {0};
     struct sr_err e = {0};
@@ -65,6 +65,7 @@ static sr_status add_secret(struct sms *s, struct jw *w, secret_kind kind,
     jw_kstr(w, "name", buf_slice(&found.name));
     jw_kstr(w, "stored", buf_slice(&text));
     jw_end_obj(w);
+    if (ret_signer) *ret_signer = found.signer;
     return SR_OK;
 }
 
@@ -77,7 +78,7 @@ static sr_status refused(const char **ret_code, const char *code, const char *wh
 
 /* What belongs to the task by the deal's identities, whoever asks. */
 static sr_status secrets_json(struct sms *s, struct jw *w, const struct sms_facts *f,
-                              const char **ret_code, struct sr_err *err) {
+                              struct addr *ret_signer, const char **ret_code, struct sr_err *err) {
     cleanup_params struct poco_params p = {0};
     bool found;
     SR_TRY(poco_params_read(f->deal.params, &p, err));
@@ -90,19 +91,20 @@ static sr_status secrets_json(struct sms *s, struct jw *w, const struct sms_fact
                        err);
     jw_arr(w);
     if (f->has_dataset) {
-        SR_TRY(add_secret(s, w, SECRET_WEB3, &f->deal.dataset.pointer, SLICE_LIT(""), &found, err));
+        SR_TRY(add_secret(s, w, SECRET_WEB3, &f->deal.dataset.pointer, SLICE_LIT(""), &found,
+                          ret_signer, err));
         if (!found)
             return refused(ret_code, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED",
                            "the data set's key is not here",
                            "its owner pushes it: protect the data again, or push the key", err);
     }
-    SR_TRY(add_secret(s, w, SECRET_APP, &f->deal.app.pointer, SLICE_LIT("1"), &found, err));
+    SR_TRY(add_secret(s, w, SECRET_APP, &f->deal.app.pointer, SLICE_LIT("1"), &found, NULL, err));
     for (size_t i = 0; i < p.n_secrets; i++)
-        SR_TRY(
-            add_secret(s, w, SECRET_REQUESTER, &f->deal.requester, p.secrets[i].name, &found, err));
+        SR_TRY(add_secret(s, w, SECRET_REQUESTER, &f->deal.requester, p.secrets[i].name, &found,
+                          NULL, err));
     if (p.has_encryption && p.encryption) {
         SR_TRY(add_secret(s, w, SECRET_WEB2, &f->deal.beneficiary, SLICE_LIT(RESULT_KEY_NAME),
-                          &found, err));
+                          &found, NULL, err));
         if (!found)
             return refused(ret_code,
                            "POST_COMPUTE_GET_ENCRYPTION_TOKENS_FAILED_EMPTY_BENEFICIARY_KEY",
@@ -110,6 +112,16 @@ static sr_status secrets_json(struct sms *s, struct jw *w, const struct sms_fact
                            "the beneficiary pushes a result encryption key first", err);
     }
     jw_end_arr(w);
+    return SR_OK;
+}
+
+/* The key was stored by who owned the data then; now it may be in a collection, or sold. */
+static sr_status former_owner_json(struct sms *s, struct jw *w, const struct sms_facts *f,
+                                   const struct addr *signer, struct sr_err *err) {
+    bool was = false;
+    if (!f->has_dataset || addr_eq(signer, &f->dataset_owner)) return SR_OK;
+    SR_TRY(sms_chain_was_owner(s->chain, &f->deal.dataset.pointer, signer, &was, err));
+    if (was) jw_kaddr(w, "formerOwner", signer);
     return SR_OK;
 }
 
@@ -142,7 +154,9 @@ sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, struct buf *r
     jw_end_obj(&w);
     jw_kbool(&w, "groupsChecked", f->groups_checked);
     jw_key(&w, "secrets");
-    SR_TRY(secrets_json(s, &w, f, ret_code, err));
+    struct addr signer = f->dataset_owner;
+    SR_TRY(secrets_json(s, &w, f, &signer, ret_code, err));
+    SR_TRY(former_owner_json(s, &w, f, &signer, err));
     jw_end_obj(&w);
     return buf_status(ret, err);
 }

@@ -271,6 +271,8 @@ static sr_status release(struct http_req *rq, struct sms *s, struct ask *a, stru
     st = sms_facts_json(s, a->facts, &facts, &code, &e);
     if (st == SR_E_REFUSED && code)
         return refuse(a, 403, code, e.hint[0] ? e.hint : NULL, err, e.what);
+    if (st == SR_E_CHAIN || st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT)
+        return unavailable(a, "CHAIN_UNAVAILABLE", &e, err);
     if (st != SR_OK) {
         *err = e;
         return st;

@@ -134,8 +134,9 @@ static sr_status put_checked(struct http_req *rq, struct sms *s, const struct pu
         *err = e;
         return st;
     }
-    /* A key that a former owner left is of no use to anybody: the new one may put his own. */
-    bool stale = st == SR_OK && !addr_eq(&old.signer, &v->signer);
+    /* An app secret that a former owner left is given to nobody: the new one may put his own. The
+     * key of data stays what it was with every owner: no other opens it. */
+    bool stale = st == SR_OK && p->kind == SECRET_APP && !addr_eq(&old.signer, &v->signer);
     if (update && st == SR_E_NOTFOUND) return answer(rq, p->kind, 404, TEXT_NOT_FOUND, err);
     if (!update && st == SR_OK && !stale) return answer(rq, p->kind, 409, TEXT_EXISTS, err);
     st = secret_keep(s->db, &fresh, update || stale, &e);

@@ -130,6 +130,14 @@ SR_CHECK sr_status sms_chain_new(const struct sms_chain_opts *o, struct sms_chai
 void sms_chain_free(struct sms_chain *c); /* accepts NULL */
 /* Looks at the hub, once; done at first use anyway. Waits. */
 SR_CHECK sr_status sms_chain_open(struct sms_chain *c, struct sr_err *err);
+/*
+ * sms_chain_was_owner - is or was `who` an owner of this data set
+ *
+ * Reads the registry's Transfer events of that token up to the head; what was read is remembered.
+ * SR_E_CHAIN when the node gives no events so far back. Waits.
+ */
+SR_CHECK sr_status sms_chain_was_owner(struct sms_chain *c, const struct addr *data,
+                                       const struct addr *who, bool *ret, struct sr_err *err);
 /* owner() of a registered app or data set. SR_E_NOTFOUND. Waits. */
 SR_CHECK sr_status sms_chain_owner(struct sms_chain *c, poco_kind kind, const struct addr *target,
                                    struct addr *ret, struct sr_err *err);

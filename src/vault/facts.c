@@ -78,6 +78,11 @@ static sr_status read_orders(const struct json_val *v, struct facts *f, struct s
     return poco_order_from_json(POCO_DATASET, ds, &f->dataset_order, err);
 }
 
+static bool former(const struct json_val *v, struct facts *f) {
+    f->has_former_owner = v != NULL;
+    return !v || json_addr(v, &f->former_owner);
+}
+
 static bool read_stored(const struct json_val *list, struct facts *f) {
     uint64_t kind = 0;
     if (json_kind(list) == JSON_NULL) return true;
@@ -104,7 +109,7 @@ sr_status facts_read(struct slice json, struct facts *ret, struct sr_err *err) {
         !flag(json_get(pre, "dataset"), &ret->dataset_presigned) ||
         !flag(json_get(pre, "request"), &ret->request_presigned) ||
         !flag(json_get(v, "groupsChecked"), &ret->groups_checked) ||
-        !read_stored(json_get(v, "secrets"), ret))
+        !former(json_get(v, "formerOwner"), ret) || !read_stored(json_get(v, "secrets"), ret))
         return MALFORMED("the facts about the deal");
     struct sr_err why = {0};
     if (read_orders(v, ret, &why) != SR_OK)

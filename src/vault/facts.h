@@ -41,7 +41,9 @@ struct facts {
     struct poco_order app_order, dataset_order, request_order;
     bool has_dataset_order;
     bool app_presigned, dataset_presigned, request_presigned;
-    bool groups_checked; /* the SMS has asked the chain about restrictions to groups */
+    bool has_former_owner;
+    struct addr former_owner; /* of the data set, by the registry's events: who stored its key */
+    bool groups_checked;      /* the SMS has asked the chain about restrictions to groups */
     struct stored stored[VAULT_SECRETS_MAX];
     size_t n_stored;
 };

@@ -235,7 +235,11 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
             SR_OK)
             return vault_refuse(err, SR_E_CRYPTO, "SECRET_UNREADABLE", "%.120s", why.what);
         *has = true;
-        if (!addr_eq(&at->signer, owner))
+        /* The key of data is its first owner's, whoever owns it now: it opens nothing else. An
+         * app's secret steers the app: only the owner of now may have put it. */
+        const bool former =
+            s->kind == SECRET_WEB3 && f->has_former_owner && addr_eq(&at->signer, &f->former_owner);
+        if (!addr_eq(&at->signer, owner) && !former)
             return vault_refuse(err, SR_E_REFUSED, "OWNER_CHANGED",
                                 "a secret was stored by %s, who is not its owner now",
                                 addr_text(&at->signer).s);

@@ -16,6 +16,15 @@ sr_status sms_chain_owner(struct sms_chain *c, poco_kind kind, const struct addr
     return SR_OK;
 }
 
+sr_status sms_chain_was_owner(struct sms_chain *c, const struct addr *data, const struct addr *who,
+                              bool *ret, struct sr_err *err) {
+    (void)c;
+    (void)data;
+    if (F.chain_down) return sr_fail(err, SR_E_UNAVAILABLE, "no node answers");
+    *ret = addr_eq(who, &F.former_owner);
+    return SR_OK;
+}
+
 sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const struct hash *match_tx,
                           struct sms_facts **ret, const char **ret_code, struct sr_err *err) {
     (void)c;

@@ -12,6 +12,7 @@ struct fakes {
     struct addr app_owner_now, dataset_owner_now; /* zero: as in the deal */
     uint64_t deadline_in_s;
     bool not_tee, revoked, restricted;
+    struct addr former_owner; /* of every data set */
     const char *params;
     /* vault */
     bool vault_down;

@@ -257,10 +257,17 @@ static sr_status owners_story(void *arg, struct sr_err *err) {
     assert_int_equal(put("POST", web3, 1, data, "", v, &W.user, &b), 503);
     F.vault_down = false;
     assert_int_equal(put("POST", web3, 1, data, "", v, &W.user, &b), 204);
-    F.owner = W.worker_addr; /* sold: the old key is of no use, the buyer puts his own */
+    F.owner = W.worker_addr; /* sold: one key opens the data, whoever owns it */
     assert_int_equal(put("POST", web3, 1, data, "", v, &W.user, &b), 401);
-    assert_int_equal(put("POST", web3, 1, data, "", SLICE_LIT("key2"), &W.worker, &b), 204);
-    assert_int_equal(put("POST", web3, 1, data, "", SLICE_LIT("key3"), &W.worker, &b), 409);
+    assert_int_equal(put("POST", web3, 1, data, "", SLICE_LIT("key2"), &W.worker, &b), 409);
+    /* An app's secret is its owner's of now: the new one may put his own in the old one's place. */
+    char app[100];
+    (void)snprintf(app, sizeof app, "/apps/%s/secrets", addr_text(&data).s);
+    F.owner = W.user_addr;
+    assert_int_equal(put("POST", app, 4, data, "1", v, &W.user, &b), 204);
+    F.owner = W.worker_addr;
+    assert_int_equal(put("POST", app, 4, data, "1", SLICE_LIT("mine"), &W.worker, &b), 204);
+    assert_int_equal(put("POST", app, 4, data, "1", SLICE_LIT("again"), &W.worker, &b), 409);
     return SR_OK;
 }
 static void only_the_owner_of_now_may_put_a_key(void **state) {

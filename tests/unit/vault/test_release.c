@@ -334,6 +334,31 @@ static void a_data_key_that_is_missing_or_of_a_former_owner(void **state) {
     refused(w, SR_E_REFUSED, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED");
     world_keep(w, SECRET_WEB3, &w->dataset, "", &w->worker, SLICE_LIT("stored by a former owner"));
     refused(w, SR_E_REFUSED, "OWNER_CHANGED");
+    w->f_former_owner = &w->requester.addr; /* a former owner, but not who stored the key */
+    refused(w, SR_E_REFUSED, "OWNER_CHANGED");
+}
+
+static void the_key_that_a_former_owner_stored_opens_sold_data(void **state) {
+    struct world *w = *state;
+    cleanup_buf struct buf body = {0};
+    struct sr_err e = {0};
+    buf_init(&body, VAULT_BODY_MAX);
+    buf_done(&w->secret[0].stored);
+    w->n_secrets = 0;
+    world_keep(w, SECRET_WEB3, &w->dataset, "", &w->worker,
+               SLICE_LIT("B0i9vD/v3FkCL/Fg+HDb8mhNZmyBif812tgfZ1IRGRk="));
+    w->f_former_owner = &w->worker.addr;
+    if (world_ask(w, &body, &e) != SR_OK) fail_msg("%s", e.what);
+    cleanup_json struct json *doc = opened(w, &body);
+    assert_true(is(json_get(json_at(json_get(json_root(doc), "datasets"), 0), "key"),
+                   "B0i9vD/v3FkCL/Fg+HDb8mhNZmyBif812tgfZ1IRGRk="));
+}
+
+static void the_secret_of_an_app_is_its_owners_of_now(void **state) {
+    struct world *w = *state;
+    world_keep(w, SECRET_APP, &w->app, "1", &w->worker, SLICE_LIT("of the app's former owner"));
+    w->f_former_owner = &w->worker.addr;
+    refused(w, SR_E_REFUSED, "OWNER_CHANGED");
 }
 
 static void secrets_of_others_are_not_given(void **state) {
@@ -421,6 +446,8 @@ int main(void) {
         T(a_restriction_binds_unless_the_chain_has_judged_it),
         T(a_deal_without_tee_is_refused),
         T(a_data_key_that_is_missing_or_of_a_former_owner),
+        T(the_key_that_a_former_owner_stored_opens_sold_data),
+        T(the_secret_of_an_app_is_its_owners_of_now),
         T(secrets_of_others_are_not_given),
         T(a_stored_secret_cannot_be_passed_off_as_another),
         T(a_result_key_that_is_asked_for_must_be_there),

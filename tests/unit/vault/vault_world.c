@@ -232,6 +232,7 @@ void world_facts(const struct world *w, struct buf *b) {
     jw_kbool(&j, "request", w->pre_request);
     jw_end_obj(&j);
     jw_kbool(&j, "groupsChecked", w->groups);
+    if (w->f_former_owner) jw_kaddr(&j, "formerOwner", w->f_former_owner);
     jw_key(&j, "secrets");
     jw_arr(&j);
     for (size_t i = 0; i < w->n_secrets; i++) {

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "poco/sharing.h"
+
+#define WORKERPOOL_ORDER                                                                           \
+    "(address,uint256,uint256,bytes32,uint256,uint256,address,address,address,bytes32,bytes)"
+#define TERMS "(uint72,uint40)"
+
+/* ---- calls */
+
+static struct abi_val token_of(const struct addr *entry) {
+    uint8_t id[32] = {0};
+    memcpy(id + 12, entry->b, 20);
+    return av_u256(u256_from_be(id));
+}
+
+/* v: two values that live as long. */
+static struct abi_val terms_val(const struct share_terms *t, struct abi_val v[2]) {
+    v[0] = av_u256(t->price);
+    v[1] = av_u64(t->duration);
+    return av_list(v, 2);
+}
+
+sr_status share_enc_create_collection(struct buf *b, const struct addr *owner, struct sr_err *err) {
+    return abi_call(b, "createCollection(address)", err, av_addr(owner));
+}
+
+sr_status share_enc_burn(struct buf *b, struct u256 collection, struct sr_err *err) {
+    return abi_call(b, "burn(uint256)", err, av_u256(collection));
+}
+
+sr_status share_enc_add(struct buf *b, struct u256 collection, const struct addr *data,
+                        const struct addr *whitelist, struct sr_err *err) {
+    return abi_call(b, "addProtectedDataToCollection(uint256,address,address)", err,
+                    av_u256(collection), av_addr(data), av_addr(whitelist));
+}
+
+sr_status share_enc_set_subscription(struct buf *b, struct u256 collection, struct share_terms t,
+                                     struct sr_err *err) {
+    struct abi_val v[2];
+    return abi_call(b, "setSubscriptionParams(uint256," TERMS ")", err, av_u256(collection),
+                    terms_val(&t, v));
+}
+
+sr_status share_enc_subscribe(struct buf *b, struct u256 collection, struct share_terms t,
+                              struct sr_err *err) {
+    struct abi_val v[2];
+    return abi_call(b, "subscribeToCollection(uint256," TERMS ")", err, av_u256(collection),
+                    terms_val(&t, v));
+}
+
+sr_status share_enc_set_renting(struct buf *b, const struct addr *data, struct share_terms t,
+                                struct sr_err *err) {
+    struct abi_val v[2];
+    return abi_call(b, "setProtectedDataToRenting(address," TERMS ")", err, av_addr(data),
+                    terms_val(&t, v));
+}
+
+sr_status share_enc_rent(struct buf *b, const struct addr *data, struct share_terms t,
+                         struct sr_err *err) {
+    struct abi_val v[2];
+    return abi_call(b, "rentProtectedData(address," TERMS ")", err, av_addr(data),
+                    terms_val(&t, v));
+}
+
+sr_status share_enc_set_sale(struct buf *b, const struct addr *data, struct u256 price,
+                             struct sr_err *err) {
+    return abi_call(b, "setProtectedDataForSale(address,uint72)", err, av_addr(data),
+                    av_u256(price));
+}
+
+sr_status share_enc_buy(struct buf *b, const struct addr *data, const struct addr *to,
+                        struct u256 price, struct sr_err *err) {
+    return abi_call(b, "buyProtectedData(address,address,uint72)", err, av_addr(data), av_addr(to),
+                    av_u256(price));
+}
+
+sr_status share_enc_data(struct buf *b, share_data_call call, const struct addr *data,
+                         struct sr_err *err) {
+    static const char *const sig[SHARE_DATA_CALLS] = {
+        [SHARE_REMOVE] = "removeProtectedDataFromCollection(address)",
+        [SHARE_BUNDLE] = "setProtectedDataToSubscription(address)",
+        [SHARE_UNBUNDLE] = "removeProtectedDataFromSubscription(address)",
+        [SHARE_STOP_RENT] = "removeProtectedDataFromRenting(address)",
+        [SHARE_STOP_SALE] = "removeProtectedDataForSale(address)"};
+    return abi_call(b, sig[call], err, av_addr(data));
+}
+
+sr_status share_enc_consume(struct buf *b, const struct addr *data,
+                            const struct poco_order *workerpool, const struct addr *app,
+                            struct sr_err *err) {
+    SR_ASSERT(workerpool->kind == POCO_WORKERPOOL);
+    struct abi_val v[POCO_ORDER_VALS];
+    return abi_call(b, "consumeProtectedData(address," WORKERPOOL_ORDER ",address)", err,
+                    av_addr(data), poco_order_val(workerpool, v), av_addr(app));
+}
+
+sr_status share_enc_create_whitelist(struct buf *b, const struct addr *owner, struct sr_err *err) {
+    return abi_call(b, "createAddOnlyAppWhitelist(address)", err, av_addr(owner));
+}
+
+sr_status share_enc_add_app(struct buf *b, const struct addr *app, struct sr_err *err) {
+    return abi_call(b, "addApp(address)", err, av_addr(app));
+}
+
+sr_status erc721_enc_approve(struct buf *b, const struct addr *to, const struct addr *entry,
+                             struct sr_err *err) {
+    return abi_call(b, "approve(address,uint256)", err, av_addr(to), token_of(entry));
+}
+
+/* ---- events */
+
+#define EVENT_ROW(name, sig, types, indexed) [name] = {sig, types, indexed},
+static const struct {
+    const char *sig, *types;
+    unsigned indexed;
+} events[SHARE_EV_N] = {SHARE_EVENTS(EVENT_ROW)};
+#undef EVENT_ROW
+
+struct hash share_topic(share_event e) {
+    static struct hash topics[SHARE_EV_N]; /* filled once; only ever the same values */
+    static bool ready[SHARE_EV_N];
+    if (!ready[e]) {
+        topics[e] = abi_topic(events[e].sig);
+        ready[e] = true;
+    }
+    return topics[e];
+}
+
+static struct share_terms terms_of(const struct abi_val *v) {
+    struct share_terms t = {.price = v->list.v[0].num};
+    (void)!u256_to_u64(v->list.v[1].num, &t.duration); /* 40 bits: abi_decode has checked */
+    return t;
+}
+
+static uint64_t seconds_of(const struct abi_val *v) {
+    uint64_t n = 0;
+    (void)!u256_to_u64(v->num, &n); /* 48 bits: likewise */
+    return n;
+}
+
+static void fill(share_event e, const struct abi_val *v, struct share_log *l) {
+    switch (e) {
+    case SHARE_EV_TRANSFER:
+        l->data = v[0].addr;
+        l->collection = v[1].num;
+        l->old_collection = v[2].num;
+        l->whitelist = v[3].addr;
+        return;
+    case SHARE_EV_SUBSCRIPTION_PARAMS:
+        l->collection = v[0].num;
+        l->terms = terms_of(&v[1]);
+        return;
+    case SHARE_EV_SUBSCRIBED:
+        l->collection = v[0].num;
+        l->end = seconds_of(&v[1]);
+        return;
+    case SHARE_EV_CONSUMED:
+        l->deal = v[0].hash;
+        l->data = v[1].addr;
+        l->by_rent = !u256_is_zero(v[2].num);
+        return;
+    case SHARE_EV_APP_ADDED: l->who = v[0].addr; return;
+    case SHARE_EV_SOLD:
+        l->collection = v[0].num;
+        l->who = v[1].addr;
+        l->data = v[2].addr;
+        return;
+    default: break;
+    }
+    l->collection = v[0].num;
+    l->data = v[1].addr;
+    if (e == SHARE_EV_RENTING) l->terms = terms_of(&v[2]);
+    if (e == SHARE_EV_FOR_SALE) l->terms.price = v[2].num;
+    if (e == SHARE_EV_RENTED) {
+        l->who = v[2].addr;
+        l->end = seconds_of(&v[3]);
+    }
+}
+
+sr_status share_log_read(const struct hash *topics, size_t n_topics, struct slice data,
+                         struct share_log *ret, struct sr_err *err) {
+    unsigned e = 0;
+    for (; n_topics > 0 && e < SHARE_EV_N; e++) {
+        struct hash t = share_topic((share_event)e);
+        if (hash_eq(&t, &topics[0]) && n_topics == events[e].indexed + 1) break;
+    }
+    if (n_topics == 0 || e == SHARE_EV_N)
+        return sr_fail(err, SR_E_NOTFOUND, "not an event of sharing that is known here");
+    cleanup_abi struct abi_out o = {0};
+    struct share_log l = {.event = (share_event)e};
+    SR_TRY(abi_decode(data, events[e].types, &o, err));
+    fill(l.event, o.v, &l);
+    if (events[e].indexed) {
+        static const uint8_t zero[12];
+        if (memcmp(topics[1].b, zero, sizeof zero) != 0)
+            return sr_fail(err, SR_E_MALFORMED, "%s: a topic is malformed", events[e].sig);
+        memcpy(l.who.b, topics[1].b + 12, 20);
+    }
+    *ret = l;
+    return SR_OK;
+}
+
+/* ---- the orders of a consumption */
+
+static bool is_order(const struct poco_domain *d, const struct poco_order *o,
+                     const struct hash *want) {
+    struct hash h = poco_order_hash(d, o);
+    return hash_eq(&h, want);
+}
+
+/* The contract's tags: TDX where it knows that, SCONE where it was deployed before. */
+static bool with_some_tag(const struct poco_domain *d, struct poco_order *o, struct hash *tag,
+                          const struct hash *want) {
+    static const uint32_t tags[] = {POCO_TAG_TEE | POCO_TAG_TDX, POCO_TAG_TEE | POCO_TAG_SCONE};
+    for (size_t i = 0; i < SR_ARRAY_LEN(tags); i++) {
+        *tag = tag_of(tags[i]);
+        if (is_order(d, o, want)) return true;
+    }
+    return false;
+}
+
+static void set_salt(struct poco_order *o, uint64_t salt) {
+    u256_to_be(o->request.salt.b, u256_of(salt));
+}
+
+/* Around the hint, then all from the first on. */
+static bool find_salt(const struct poco_domain *d, struct poco_order *o, const struct hash *want,
+                      uint64_t hint, uint64_t *ret) {
+    enum { NEAR = 1024 };
+    uint64_t low = hint > NEAR ? hint - NEAR : 1;
+    for (uint64_t s = low; hint > 0 && s <= hint + NEAR; s++) {
+        set_salt(o, s);
+        if (is_order(d, o, want)) {
+            *ret = s;
+            return true;
+        }
+    }
+    for (uint64_t s = 0; s <= SHARE_SALTS; s++) {
+        set_salt(o, s);
+        if (is_order(d, o, want)) {
+            *ret = s;
+            return true;
+        }
+    }
+    return false;
+}
+
+sr_status share_orders_find(const struct poco_domain *d, const struct poco_deal *deal,
+                            const struct addr *whitelist, uint64_t hint, const struct hash *app,
+                            const struct hash *dataset, const struct hash *request,
+                            struct share_orders *ret, uint64_t *ret_salt, struct sr_err *err) {
+    static const struct u256 all = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+    struct share_orders o;
+    memset(&o, 0, sizeof o);
+    o.app.kind = POCO_APP;
+    o.app.app = (struct poco_apporder){
+        .app = deal->app.pointer, .volume = all, .requesterrestrict = deal->requester};
+    o.dataset.kind = POCO_DATASET;
+    o.dataset.dataset = (struct poco_datasetorder){.dataset = deal->dataset.pointer,
+                                                   .volume = all,
+                                                   .apprestrict = *whitelist,
+                                                   .requesterrestrict = deal->requester};
+    o.request.kind = POCO_REQUEST;
+    o.request.request = (struct poco_requestorder){.app = deal->app.pointer,
+                                                   .dataset = deal->dataset.pointer,
+                                                   .workerpool = deal->workerpool.pointer,
+                                                   .requester = deal->requester,
+                                                   .volume = u256_of(1),
+                                                   .category = deal->category,
+                                                   .beneficiary = deal->beneficiary,
+                                                   .params = deal->params};
+    if (!with_some_tag(d, &o.app, &o.app.app.tag, app) ||
+        !with_some_tag(d, &o.dataset, &o.dataset.dataset.tag, dataset))
+        return sr_fail(err, SR_E_NOTFOUND, "the deal was not made by a sharing contract's rule");
+    o.request.request.tag = o.app.app.tag; /* as the contract does */
+    if (!find_salt(d, &o.request, request, hint, ret_salt))
+        return sr_fail(err, SR_E_NOTFOUND, "the request of the deal is not one of sharing's");
+    *ret = o;
+    return SR_OK;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sharing.h - calls, events, views and rules of DataProtectorSharing and its app whitelists
+ *
+ * Prices are nRLC (72 bits on the chain), durations and ends seconds. Encoders append to b and fail
+ * only for lack of room or a number too big for its type.
+ *
+ * Depends on: base, crypto, eth, order.  Used by: sms, market, sdk.  The views (share_view_*) wait
+ * and are in the library poco; the rest is in poco_core, without a network.
+ * SPEC: dataprotector.md#9-sharing-collections-subscription-renting-sale
+ */
+#pragma once
+#include "poco/poco.h"
+
+#define SHARE_PRICE_BITS   72
+#define SHARE_DURATION_MAX ((1ull << 40) - 1) /* seconds */
+
+struct share_terms { /* of a subscription or a rental; duration 0: not offered */
+    struct u256 price;
+    uint64_t duration;
+};
+
+/* ---- calls of the sharing contract */
+SR_CHECK sr_status share_enc_create_collection(struct buf *b, const struct addr *owner,
+                                               struct sr_err *err);
+SR_CHECK sr_status share_enc_burn(struct buf *b, struct u256 collection, struct sr_err *err);
+SR_CHECK sr_status share_enc_add(struct buf *b, struct u256 collection, const struct addr *data,
+                                 const struct addr *whitelist, struct sr_err *err);
+SR_CHECK sr_status share_enc_set_subscription(struct buf *b, struct u256 collection,
+                                              struct share_terms t, struct sr_err *err);
+SR_CHECK sr_status share_enc_subscribe(struct buf *b, struct u256 collection, struct share_terms t,
+                                       struct sr_err *err);
+SR_CHECK sr_status share_enc_set_renting(struct buf *b, const struct addr *data,
+                                         struct share_terms t, struct sr_err *err);
+SR_CHECK sr_status share_enc_rent(struct buf *b, const struct addr *data, struct share_terms t,
+                                  struct sr_err *err);
+SR_CHECK sr_status share_enc_set_sale(struct buf *b, const struct addr *data, struct u256 price,
+                                      struct sr_err *err);
+SR_CHECK sr_status share_enc_buy(struct buf *b, const struct addr *data, const struct addr *to,
+                                 struct u256 price, struct sr_err *err);
+/* Calls whose only argument is the data set. */
+typedef enum {
+    SHARE_REMOVE,    /* out of its collection */
+    SHARE_BUNDLE,    /* into the subscription of its collection */
+    SHARE_UNBUNDLE,  /* out of it */
+    SHARE_STOP_RENT, /* no new rentals */
+    SHARE_STOP_SALE, /* not for sale */
+    SHARE_DATA_CALLS
+} share_data_call;
+SR_CHECK sr_status share_enc_data(struct buf *b, share_data_call call, const struct addr *data,
+                                  struct sr_err *err);
+SR_CHECK sr_status share_enc_consume(struct buf *b, const struct addr *data,
+                                     const struct poco_order *workerpool, const struct addr *app,
+                                     struct sr_err *err);
+/* ---- whitelists: the registry's, and a list's own */
+SR_CHECK sr_status share_enc_create_whitelist(struct buf *b, const struct addr *owner,
+                                              struct sr_err *err);
+SR_CHECK sr_status share_enc_add_app(struct buf *b, const struct addr *app, struct sr_err *err);
+/* ---- ERC-721 of a registry entry (its token is its address) */
+SR_CHECK sr_status erc721_enc_approve(struct buf *b, const struct addr *to,
+                                      const struct addr *entry, struct sr_err *err);
+
+/* ---- events. X(name, signature, types of what is not indexed, indexed arguments) */
+#define SHARE_EVENTS(X)                                                                            \
+    X(SHARE_EV_TRANSFER, "ProtectedDataTransfer(address,uint256,uint256,address)",                 \
+      "address,uint256,uint256,address", 0)                                                        \
+    X(SHARE_EV_SUBSCRIPTION_PARAMS, "NewSubscriptionParams(uint256,(uint72,uint40))",              \
+      "uint256,(uint72,uint40)", 0)                                                                \
+    X(SHARE_EV_BUNDLED, "ProtectedDataAddedForSubscription(uint256,address)", "uint256,address",   \
+      0)                                                                                           \
+    X(SHARE_EV_UNBUNDLED, "ProtectedDataRemovedFromSubscription(uint256,address)",                 \
+      "uint256,address", 0)                                                                        \
+    X(SHARE_EV_SUBSCRIBED, "NewSubscription(uint256,address,uint48)", "uint256,uint48", 1)         \
+    X(SHARE_EV_RENTING, "ProtectedDataAddedForRenting(uint256,address,(uint72,uint40))",           \
+      "uint256,address,(uint72,uint40)", 0)                                                        \
+    X(SHARE_EV_NOT_RENTING, "ProtectedDataRemovedFromRenting(uint256,address)", "uint256,address", \
+      0)                                                                                           \
+    X(SHARE_EV_RENTED, "NewRental(uint256,address,address,uint48)",                                \
+      "uint256,address,address,uint48", 0)                                                         \
+    X(SHARE_EV_FOR_SALE, "ProtectedDataAddedForSale(uint256,address,uint72)",                      \
+      "uint256,address,uint72", 0)                                                                 \
+    X(SHARE_EV_NOT_FOR_SALE, "ProtectedDataRemovedFromSale(uint256,address)", "uint256,address",   \
+      0)                                                                                           \
+    X(SHARE_EV_SOLD, "ProtectedDataSold(uint256,address,address)", "uint256,address,address", 0)   \
+    X(SHARE_EV_CONSUMED, "ProtectedDataConsumed(bytes32,address,uint8)", "bytes32,address,uint8",  \
+      0)                                                                                           \
+    X(SHARE_EV_APP_ADDED, "NewAppAddedToAddOnlyAppWhitelist(address)", "address", 0)
+#define SHARE_EVENT_ENUM(name, sig, types, indexed) name,
+typedef enum { SHARE_EVENTS(SHARE_EVENT_ENUM) SHARE_EV_N } share_event;
+#undef SHARE_EVENT_ENUM
+struct hash share_topic(share_event e);
+
+/* What an event says; members that it does not speak of are zero. */
+struct share_log {
+    share_event event;
+    struct addr data;
+    struct addr who;       /* subscriber, renter, buyer; the app of SHARE_EV_APP_ADDED */
+    struct addr whitelist; /* of SHARE_EV_TRANSFER */
+    struct u256 collection, old_collection;
+    struct share_terms terms; /* duration 0 for a sale's price */
+    uint64_t end;             /* of a rental or subscription, seconds */
+    struct hash deal;
+    bool by_rent; /* SHARE_EV_CONSUMED: a rental, not a subscription */
+};
+/* SR_E_NOTFOUND: none of the table; SR_E_MALFORMED. Who emitted it is the caller's check. */
+SR_CHECK sr_status share_log_read(const struct hash *topics, size_t n_topics, struct slice data,
+                                  struct share_log *ret, struct sr_err *err);
+
+/* ---- the orders of a consumption, as the contract makes them */
+struct share_orders {
+    struct poco_order app, dataset, request; /* not signed: the hub holds them as presigned */
+};
+#define SHARE_SALTS (1u << 20) /* consumptions of one contract that are looked through */
+/*
+ * share_orders_find - the orders behind a deal that the sharing contract made
+ *
+ * Neither calldata nor events hold them; they follow from the deal and the contract's rule. Only
+ * the request's salt (a counter) and the framework of the tags are not known: they are found by
+ * trying, and what is found has the hashes that the hub told.
+ *
+ * whitelist   of the data when the deal was made
+ * hint        a salt near which to look first; 0: none
+ * app, dataset, request   order hashes of the hub's OrdersMatched
+ * ret         params are borrowed from the deal
+ * ret_salt    may serve as the next hint
+ *
+ * SR_E_NOTFOUND: not made so. Takes up to a second for the millionth consumption without a hint.
+ */
+SR_CHECK sr_status share_orders_find(const struct poco_domain *d, const struct poco_deal *deal,
+                                     const struct addr *whitelist, uint64_t hint,
+                                     const struct hash *app, const struct hash *dataset,
+                                     const struct hash *request, struct share_orders *ret,
+                                     uint64_t *ret_salt, struct sr_err *err);
+
+/* ---- views */
+struct share_collection {
+    struct addr owner; /* zero: no such collection */
+    uint64_t size;     /* data sets in it */
+    uint64_t last_subscription_end;
+    struct share_terms subscription;
+};
+struct share_data {
+    struct u256 collection; /* zero: in none */
+    struct addr whitelist;
+    uint64_t last_rental_end;
+    bool in_subscription, for_sale;
+    struct share_terms renting;
+    struct u256 sale_price;
+};
+SR_CHECK sr_status share_view_collection(const struct poco *p, const struct addr *sharing,
+                                         struct u256 id, struct eth_at at,
+                                         struct share_collection *ret, struct sr_err *err);
+SR_CHECK sr_status share_view_data(const struct poco *p, const struct addr *sharing,
+                                   const struct addr *data, struct eth_at at,
+                                   struct share_data *ret, struct sr_err *err);
+/* Until when; 0: never. Seconds. */
+SR_CHECK sr_status share_view_subscriber(const struct poco *p, const struct addr *sharing,
+                                         struct u256 id, const struct addr *who, struct eth_at at,
+                                         uint64_t *ret_end, struct sr_err *err);
+SR_CHECK sr_status share_view_renter(const struct poco *p, const struct addr *sharing,
+                                     const struct addr *data, const struct addr *who,
+                                     struct eth_at at, uint64_t *ret_end, struct sr_err *err);
+SR_CHECK sr_status share_view_registry(const struct poco *p, const struct addr *sharing,
+                                       struct addr *ret_whitelists, struct sr_err *err);
+/* A list of that registry? Its owner too. */
+SR_CHECK sr_status share_view_whitelist(const struct poco *p, const struct addr *registry,
+                                        const struct addr *list, bool *ret_exists,
+                                        struct addr *ret_owner, struct sr_err *err);
+SR_CHECK sr_status share_view_has_app(const struct poco *p, const struct addr *list,
+                                      const struct addr *app, bool *ret, struct sr_err *err);
+/* getApproved of an entry, or isApprovedForAll of its owner. */
+SR_CHECK sr_status erc721_is_approved(const struct poco *p, const struct addr *registry,
+                                      const struct addr *owner, const struct addr *entry,
+                                      const struct addr *spender, bool *ret, struct sr_err *err);
+SR_CHECK sr_status erc20_allowance(const struct poco *p, const struct addr *token,
+                                   const struct addr *owner, const struct addr *spender,
+                                   struct u256 *ret, struct sr_err *err);

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A scientist shares climate data: rents it out, sells subscriptions, sells a data set, withdraws; every nRLC counted."""
+import os
+import unittest
+
+import harness
+from harness import Network
+
+CLIMATE = "station,year,temperature\n" + "".join(f"S{i % 7},{1990 + i % 30},{10 + (i * 37 % 100) / 10}\n" for i in range(300))
+ICE = "core,depth,age\n" + "".join(f"{i},{i * 3},{i * 1000}\n" for i in range(50))
+OCEAN = "buoy,salinity\n" + "".join(f"{i},{30 + i % 9}\n" for i in range(80))
+RENT, SUBSCRIPTION, SALE = 7_000_000_001, 3_000_000_013, 20_000_000_777
+
+
+class Sharing(unittest.TestCase):
+    """One network; alice is the scientist, bob made the delivery app, carol's lab rents, dave subscribes, worker buys."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.n = n = Network()
+        cls.addClassCleanup(n.__exit__, None)
+        n.up()
+        cls.people = ["alice", "bob", "carol", "dave", "operator", "worker"]
+        cls.expected = {p: n.stake(p) for p in cls.people}
+        cls.app = n.app("content-delivery", "bob", "--no-publish")
+        n.cli("share", "app", cls.app, who="bob")
+        cls.list = n.cli("share", "whitelist", cls.app, who="alice")["whitelist"]
+        cls.climate = n.protect(CLIMATE, name="climate.csv")
+        cls.ice = n.protect(ICE, name="ice.csv")
+        cls.ocean = n.protect(OCEAN, name="ocean.csv")
+        cls.id = n.cli("share", "create", who="alice")["collection"]
+        for data in (cls.climate, cls.ice, cls.ocean):
+            n.cli("share", "add", str(cls.id), data, "--whitelist", cls.list, who="alice")
+
+    def paid(self, sender, receiver, amount):
+        self.expected[sender] -= amount
+        self.expected[receiver] += amount
+        self.balances()
+
+    def balances(self):
+        self.assertEqual({p: self.n.stake(p) for p in self.people}, self.expected)
+
+    def use(self, data, who, **more):
+        return self.n.cli("share", "use", data, "-o", self.n.folder(f"{who}-{data}-{len(os.listdir(self.n.home))}"),
+                          who=who, **more)
+
+    def content(self, answer):
+        with open(os.path.join(answer["result"], "content"), encoding="utf-8") as f:
+            return f.read()
+
+    def pass_time(self, seconds):
+        self.n.rpc("evm_increaseTime", seconds)
+        self.n.rpc("evm_mine")
+
+    def test_01_what_is_shared_can_be_seen_by_all(self):
+        shown = self.n.cli("share", "show", str(self.id))
+        self.assertEqual(shown["collection"]["owner"], self.n.address("alice"))
+        self.assertEqual({d["data"] for d in shown["data"]}, {self.climate, self.ice, self.ocean})
+        d = self.n.cli("share", "data", self.climate)
+        self.assertEqual((d["name"], d["whitelist"], d["apps"]), ("climate.csv", self.list, [self.app]))
+        self.assertIsNone(d["rent"])
+        self.balances()
+
+    def test_02_nothing_is_used_without_renting(self):
+        before = self.n.rpc("eth_getTransactionCount", self.n.address("carol"), "latest")
+        a = self.use(self.climate, "carol", code=3)
+        self.assertIn("You need to rent it first", a.error)
+        a = self.n.cli("share", "rent", self.climate, who="carol", code=3)
+        self.assertIn("not available for renting", a.error)
+        self.assertEqual(self.n.rpc("eth_getTransactionCount", self.n.address("carol"), "latest"), before)
+        self.balances()
+
+    def test_03_only_the_owner_sets_terms(self):
+        a = self.n.cli("share", "rent-out", self.climate, "--price", "1", "--duration", "1h", who="carol", code=3)
+        self.assertIn("another's", a.error)
+        a = self.n.cli("share", "remove", self.climate, who="carol", code=3)
+        self.assertIn("another's", a.error)
+        a = self.n.cli("share", "add", str(self.id), self.climate, "--whitelist", self.list, who="carol", code=3)
+        self.assertIn("already in a collection", a.error)
+        a = self.n.cli("share", "allow", self.list, self.list, who="carol", code=3)
+        self.assertIn("another's", a.error)
+
+    def test_10_a_lab_rents_for_an_hour(self):
+        self.n.cli("share", "rent-out", self.climate, "--price", str(RENT), "--duration", "1h", who="alice")
+        a = self.n.cli("share", "rent", self.climate, who="carol", code=3)
+        self.assertIn(str(RENT), a.error)
+        self.assertIn("--max-price", a["hint"])
+        self.balances()
+        r = self.n.cli("share", "rent", self.climate, "--max-price", str(RENT), who="carol")
+        self.assertEqual((r["kind"], r["price"], r["to"]), ("rent", str(RENT), self.n.address("alice")))
+        now = int(self.n.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        self.assertLess(abs(r["end"] - now - 3600), 60)
+        self.paid("carol", "alice", RENT)
+
+    def test_11_the_lab_gets_the_content_and_nobody_else_does(self):
+        got = self.use(self.climate, "carol")
+        self.assertEqual(self.content(got), CLIMATE)
+        self.assertTrue(got["encrypted"])
+        deal = self.n.cli("deal", "show", got["deal"])
+        self.assertEqual(deal["beneficiary"], self.n.address("carol"))
+        for other in ("dave", "bob"):
+            self.assertIn("need to rent", self.use(self.climate, other, code=3).error)
+            a = self.n.cli("result", got["task"], "-o", self.n.folder(f"thief-{other}"), who=other,
+                           keystore=self.n.folder(f"keys-{other}"), code=3)
+            self.assertFalse(os.path.exists(self.n.folder(f"thief-{other}/content")), a)
+        self.assertEqual(self.n.cli("share", "data", self.climate)["uses"], 1)
+        self.balances()
+
+    def test_12_rented_data_stays_where_it_is(self):
+        a = self.n.cli("share", "remove", self.climate, who="alice", code=3)
+        self.assertIn("rented now", a.error)
+        self.n.cli("share", "stop-rent", self.climate, who="alice")
+        a = self.n.cli("share", "sell", self.climate, "--price", "5", who="alice", code=3)
+        self.assertIn("rented now", a.error)
+        self.assertEqual(self.content(self.use(self.climate, "carol")), CLIMATE)  # a running rental stays valid
+        a = self.n.cli("share", "rent", self.climate, "--max-price", str(RENT), who="dave", code=3)
+        self.assertIn("not available", a.error)
+
+    def test_13_access_ends_when_the_rent_does(self):
+        self.pass_time(3700)
+        a = self.use(self.climate, "carol", code=3)
+        self.assertIn("is over", a.error)
+        # Also for who asks the contract itself, past our checks.
+        data = "0x" + "d835c337" + self.climate[2:].rjust(64, "0") + "60".rjust(64, "0") + self.app[2:].rjust(64, "0")
+        data += "0" * 64 * 10 + "160".rjust(64, "0") + "0" * 64
+        with self.assertRaises(AssertionError) as e:
+            self.n.rpc("eth_call", {"from": self.n.address("carol"), "to": self.n.net["contracts"]["sharing"], "data": data},
+                       "latest")
+        self.assertIn("0e39d6b3", str(e.exception))  # NoValidRentalOrSubscription
+        self.balances()
+
+    def test_20_a_subscription_opens_the_bundle(self):
+        n = self.n
+        n.cli("share", "bundle", self.ice, who="alice")
+        a = n.cli("share", "subscribe", str(self.id), "--max-price", str(SUBSCRIPTION), who="dave", code=3)
+        self.assertIn("no valid subscription", a.error)
+        n.cli("share", "offer", str(self.id), "--price", str(SUBSCRIPTION), "--duration", "7d", who="alice")
+        s = n.cli("share", "subscribe", str(self.id), "--max-price", str(SUBSCRIPTION), who="dave")
+        self.assertEqual(s["kind"], "subscription")
+        self.paid("dave", "alice", SUBSCRIPTION)
+        self.assertEqual(self.content(self.use(self.ice, "dave")), ICE)
+        self.assertIn("need to rent", self.use(self.climate, "dave", code=3).error)  # not in the bundle
+        n.cli("share", "bundle", self.climate, who="alice")
+        self.assertEqual(self.content(self.use(self.climate, "dave")), CLIMATE)  # what comes later is in it, too
+        a = n.cli("share", "close", str(self.id), who="alice", code=3)
+        self.assertIn("still has data", a.error)
+        a = n.cli("share", "unbundle", self.ice, who="alice", code=3)
+        self.assertIn("running subscriptions", a.error)
+        self.balances()
+
+    def test_30_a_data_set_is_sold_outright(self):
+        n = self.n
+        n.cli("share", "sell", self.ocean, "--price", str(SALE), who="alice")
+        b = n.cli("share", "buy", self.ocean, "--max-price", str(SALE), who="worker")
+        self.assertEqual(b["kind"], "sale")
+        self.paid("worker", "alice", SALE)
+        self.assertEqual(n.cli("data", "show", self.ocean)["owner"], n.address("worker"))
+        self.assertEqual(n.cli("share", "data", self.ocean)["collection"], 0)
+        a = n.cli("data", "grant", self.ocean, "--app", self.app, "--user", "alice", who="alice", code=3)
+        self.assertIn("belongs to", a.error)
+
+    def test_31_the_buyer_uses_it_with_the_key_that_the_first_owner_stored(self):
+        n = self.n
+        app = n.app("faults", "bob")
+        n.grant(self.ocean, app, "dave", who="worker")
+        out = n.folder("ocean")
+        n.cli("run", app, "--data", self.ocean, "--args", "copy", "-o", out, who="dave")
+        found = ""
+        for folder, _, names in os.walk(out):
+            for name in names:
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
+                    found += f.read()
+        self.assertIn("buoy,salinity", found)
+        self.balances()
+
+    def test_40_earnings_are_told_by_data_set_and_withdrawn(self):
+        n = self.n
+        e = n.cli("share", "earnings", "alice")
+        self.assertEqual(e["total"], str(RENT + SUBSCRIPTION + SALE))
+        self.assertEqual({d["data"]: d["earned"] for d in e["byData"]}, {self.climate: str(RENT), self.ocean: str(SALE)})
+        self.assertEqual([p["kind"] for p in e["payments"]], ["rent", "subscription", "sale"])
+        self.assertEqual(n.cli("share", "earnings", "bob")["total"], "0")
+        before = int(n.cli("account", "show", "alice")["wallet"])
+        n.cli("account", "withdraw", str(RENT + SUBSCRIPTION + SALE), who="alice")
+        self.expected["alice"] -= RENT + SUBSCRIPTION + SALE
+        self.balances()
+        self.assertEqual(int(n.cli("account", "show", "alice")["wallet"]), before + RENT + SUBSCRIPTION + SALE)
+
+    def test_50_when_the_subscription_is_over_the_owner_takes_her_data_back(self):
+        n = self.n
+        a = n.cli("share", "remove", self.ice, who="alice", code=3)
+        self.assertIn("running subscriptions", a.error)
+        self.pass_time(7 * 86400 + 60)
+        self.assertIn("is over", self.use(self.ice, "dave", code=3).error)
+        n.cli("share", "remove", self.ice, who="alice")
+        self.assertEqual(n.cli("data", "show", self.ice)["owner"], n.address("alice"))
+        app = n.app("faults", "bob")
+        n.grant(self.ice, app, "bob")
+        n.cli("run", app, "--data", self.ice, "--args", "copy", "-o", n.folder("ice"), who="bob")
+        n.cli("share", "remove", self.climate, who="alice")
+        n.cli("share", "close", str(self.id), who="alice")
+        a = n.cli("share", "show", str(self.id), code=3)
+        self.assertIn("burned", a.error)
+        self.balances()
+
+
+if __name__ == "__main__":
+    harness.main()
