@@ -133,12 +133,6 @@ static size_t leaf_tail(uint8_t tail[LEAF_TAIL], size_t n) {
     return (size_t)(varint_write(tail + 1, n) - tail);
 }
 
-static sr_status leaf_link(struct dag_builder *d, struct hash digest, size_t n, size_t block_bytes,
-                           struct sr_err *err) {
-    d->chunks++;
-    return link_up(d, 0, (struct link){digest, block_bytes, n}, err);
-}
-
 /* For those who want the block: in one piece, around the chunk in the buffer. */
 static sr_status leaf_block(struct dag_builder *d, size_t n, struct sr_err *err) {
     uint8_t head[LEAF_HEAD], *chunk = d->leaf + LEAF_HEAD;
@@ -151,36 +145,46 @@ static sr_status leaf_block(struct dag_builder *d, size_t n, struct sr_err *err)
     return link_up(d, 0, l, err);
 }
 
-/* all, when given, gets the chunk's bytes too. */
-static sr_status one_chunk(struct dag_builder *d, struct slice chunk, struct sha256_lane *all,
-                           struct sr_err *err) {
+static void leaf_begin(size_t n, struct sha256_lane *ret) {
+    uint8_t head[LEAF_HEAD];
+    size_t nh = leaf_head(head, n);
+    sha256_lane_init(ret);
+    sha256_lane_add(ret, slice_of(head, nh));
+}
+
+static sr_status leaf_end(struct dag_builder *d, struct sha256_lane *l, size_t n,
+                          struct sr_err *err) {
     uint8_t head[LEAF_HEAD], tail[LEAF_TAIL];
-    size_t nh = leaf_head(head, chunk.n), nt = leaf_tail(tail, chunk.n);
+    size_t nt = leaf_tail(tail, n), nh = leaf_head(head, n);
+    sha256_lane_add(l, slice_of(tail, nt));
+    d->chunks++;
+    return link_up(d, 0, (struct link){sha256_lane_end(l), nh + n + nt, n}, err);
+}
+
+static sr_status one_chunk(struct dag_builder *d, struct slice chunk, struct sr_err *err) {
     struct sha256_lane l;
-    sha256_lane_init(&l);
-    sha256_lane_add(&l, slice_of(head, nh));
-    if (all)
-        sha256_lanes_add(&l, chunk, all, chunk);
-    else
-        sha256_lane_add(&l, chunk);
-    sha256_lane_add(&l, slice_of(tail, nt));
-    return leaf_link(d, sha256_lane_end(&l), chunk.n, nh + chunk.n + nt, err);
+    leaf_begin(chunk.n, &l);
+    sha256_lane_add(&l, chunk);
+    return leaf_end(d, &l, chunk.n, err);
 }
 
 static sr_status two_chunks(struct dag_builder *d, const uint8_t *p, struct sr_err *err) {
-    uint8_t head[LEAF_HEAD], tail[LEAF_TAIL];
-    size_t nh = leaf_head(head, IPFS_CHUNK), nt = leaf_tail(tail, IPFS_CHUNK);
     struct sha256_lane l[2];
-    for (int i = 0; i < 2; i++) {
-        sha256_lane_init(&l[i]);
-        sha256_lane_add(&l[i], slice_of(head, nh));
-    }
+    for (int i = 0; i < 2; i++) leaf_begin(IPFS_CHUNK, &l[i]);
     sha256_lanes_add(&l[0], slice_of(p, IPFS_CHUNK), &l[1], slice_of(p + IPFS_CHUNK, IPFS_CHUNK));
-    for (int i = 0; i < 2; i++) {
-        sha256_lane_add(&l[i], slice_of(tail, nt));
-        SR_TRY(leaf_link(d, sha256_lane_end(&l[i]), IPFS_CHUNK, nh + IPFS_CHUNK + nt, err));
-    }
+    for (int i = 0; i < 2; i++) SR_TRY(leaf_end(d, &l[i], IPFS_CHUNK, err));
     return SR_OK;
+}
+
+void dag_chunk_begin(const struct dag_builder *d, size_t n, struct sha256_lane *ret_leaf) {
+    SR_ASSERT(d->used == 0 && !d->on_block && n <= IPFS_CHUNK);
+    leaf_begin(n, ret_leaf);
+}
+
+sr_status dag_chunk_end(struct dag_builder *d, struct sha256_lane *leaf, size_t n,
+                        struct sr_err *err) {
+    d->file_bytes += n;
+    return leaf_end(d, leaf, n, err);
 }
 
 static sr_status buffer_full(struct dag_builder *d, struct sr_err *err) {
@@ -188,34 +192,22 @@ static sr_status buffer_full(struct dag_builder *d, struct sr_err *err) {
     return d->on_block ? leaf_block(d, IPFS_CHUNK, err) : two_chunks(d, d->leaf + LEAF_HEAD, err);
 }
 
-/* What the builder takes at once from the front of data, past its buffer; 0: nothing. */
-static size_t straight(const struct dag_builder *d, size_t n, bool all) {
-    size_t least = all ? IPFS_CHUNK : 2 * IPFS_CHUNK;
-    return d->used == 0 && !d->on_block && n >= least ? least : 0;
-}
-
-sr_status dag_add_all(struct dag_builder *d, struct slice data, struct sha256_lane *all,
-                      struct sr_err *err) {
+sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err) {
     size_t room = d->on_block ? IPFS_CHUNK : 2 * IPFS_CHUNK;
     d->file_bytes += data.n;
     while (data.n > 0) {
         if (d->used == room) SR_TRY(buffer_full(d, err));
-        size_t n = straight(d, data.n, all != NULL);
-        if (n > 0) {
-            SR_TRY(all ? one_chunk(d, slice_of(data.p, n), all, err) : two_chunks(d, data.p, err));
+        size_t n = room;
+        if (d->used == 0 && !d->on_block && data.n >= room) { /* past the buffer */
+            SR_TRY(two_chunks(d, data.p, err));
         } else {
             n = room - d->used < data.n ? room - d->used : data.n;
             memcpy(d->leaf + LEAF_HEAD + d->used, data.p, n);
             d->used += n;
-            if (all) sha256_lane_add(all, slice_of(data.p, n));
         }
         data = slice_of(data.p + n, data.n - n);
     }
     return SR_OK;
-}
-
-sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err) {
-    return dag_add_all(d, data, NULL, err);
 }
 
 static sr_status buffer_end(struct dag_builder *d, struct sr_err *err) {
@@ -224,8 +216,8 @@ static sr_status buffer_end(struct dag_builder *d, struct sr_err *err) {
     if (n == 0 && d->chunks > 0) return SR_OK;
     if (d->on_block) return leaf_block(d, n, err);
     size_t first = n < IPFS_CHUNK ? n : IPFS_CHUNK;
-    SR_TRY(one_chunk(d, slice_of(p, first), NULL, err));
-    return n > first ? one_chunk(d, slice_of(p + first, n - first), NULL, err) : SR_OK;
+    SR_TRY(one_chunk(d, slice_of(p, first), err));
+    return n > first ? one_chunk(d, slice_of(p + first, n - first), err) : SR_OK;
 }
 
 sr_status dag_end(struct dag_builder *d, struct dag_result *ret, struct sr_err *err) {

@@ -62,10 +62,12 @@ struct dag_builder; /* owned: dag_free */
 SR_CHECK sr_status dag_new(dag_block_fn on_block, void *arg, struct dag_builder **ret,
                            struct sr_err *err);
 SR_CHECK sr_status dag_add(struct dag_builder *d, struct slice data, struct sr_err *err);
-/* The same, and adds the bytes to another hash: for both in nearly the time of one, give whole
- * chunks (IPFS_CHUNK), from the file's beginning on. */
-SR_CHECK sr_status dag_add_all(struct dag_builder *d, struct slice data, struct sha256_lane *all,
-                               struct sr_err *err);
+/* A chunk that the caller hashes himself, beside something else: begin, feed its n bytes to
+ * *ret_leaf, end. n is IPFS_CHUNK except for the file's last chunk; not between calls of dag_add.
+ */
+void dag_chunk_begin(const struct dag_builder *d, size_t n, struct sha256_lane *ret_leaf);
+SR_CHECK sr_status dag_chunk_end(struct dag_builder *d, struct sha256_lane *leaf, size_t n,
+                                 struct sr_err *err);
 struct dag_result {
     struct cid cid;      /* version 0 */
     uint64_t file_bytes; /* of the content */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Archive, encryption, checksum and CID in one pass: blocks are made on the thread pool, a few
- * ahead of the upload that takes them, each of whole chunks of the store, so that both hashes run
- * at once and nothing is copied. Memory is constant. A first pass over each file finds its CRC,
- * which the archive's header holds in front of the bytes; it also proves that the second pass read
- * the same file.   SPEC: dataprotector.md#34-archive, #35-encryption-and-checksum
+ * ahead of the upload that takes them, each of whole chunks of the store, so that nothing is
+ * copied. While a chunk is encrypted, the one before goes into both hashes (cbc_lane). Memory is
+ * constant. A first pass over each file finds its CRC, which the archive's header holds in front of
+ * the bytes; it also proves that the second pass read the same file.   SPEC:
+ * dataprotector.md#34-archive, #35-encryption-and-checksum
  */
 #include "sdk/sdk_int.h"
 #include <fcntl.h>
@@ -25,14 +26,17 @@ struct slot {
 struct pd_stream {
     struct pd_stream_opts o;
     struct zip_writer *zip;
-    struct aes_cbc aes;
-    struct sha256_lane sha;
+    struct cbc_lane aes;
+    struct sha256_lane sha, leaf; /* of all, of the chunk that is being hashed */
     struct dag_builder *dag;
     uint8_t iv[AES_IV_BYTES];
     /* where the maker stands; touched by it only */
     struct slot *out;
-    size_t pending;   /* bytes that wait in the cipher for the rest of their 16 */
-    struct buf plain; /* what did not fit in the block before: headers, the directory */
+    size_t chunk_end;  /* in it, of the chunk that is being filled */
+    size_t pending;    /* bytes that wait in the cipher for the rest of their 16 */
+    struct slice full; /* what is left to hash of the chunk before */
+    size_t full_n;     /* its length; 0: there is none */
+    struct buf plain;  /* what did not fit in the block before: headers, the directory */
     size_t entry;
     bool entry_open, zip_finished, ended;
     uint64_t left;
@@ -115,16 +119,28 @@ static sr_status changed(const struct pd_file *f, struct sr_err *err) {
 /* ---- making blocks (on the thread pool) --------------------------------------------------------
  */
 
-/* Bytes that still fill the block, to the last one. */
+/* Bytes that still fill the chunk, to the last one. */
 static size_t room(const struct pd_stream *s) {
-    return BLOCK - s->out->n - s->pending;
+    return s->chunk_end - s->out->n - s->pending;
 }
 
 static sr_status encrypt(struct pd_stream *s, struct slice plain, struct sr_err *err) {
     size_t n = 0;
-    SR_TRY(aes_cbc_add(&s->aes, plain, s->out->p + s->out->n, &n, err));
+    struct slice hashed = slice_of(s->full.p, plain.n < s->full.n ? plain.n : s->full.n);
+    SR_TRY(cbc_lane_add(&s->aes, plain, s->out->p + s->out->n, &n, &s->sha, &s->leaf, hashed, err));
+    s->full = slice_of(s->full.p + hashed.n, s->full.n - hashed.n);
     s->out->n += n;
     s->pending = (s->pending + plain.n) % 16;
+    return SR_OK;
+}
+
+/* Hashes to its end the chunk before, and takes the next one. */
+static sr_status next_chunk(struct pd_stream *s, struct slice next, struct sr_err *err) {
+    sha256_lanes_add(&s->sha, s->full, &s->leaf, s->full);
+    if (s->full_n > 0) SR_TRY(dag_chunk_end(s->dag, &s->leaf, s->full_n, err));
+    s->full = next;
+    s->full_n = next.n;
+    if (next.n > 0) dag_chunk_begin(s->dag, next.n, &s->leaf);
     return SR_OK;
 }
 
@@ -202,22 +218,34 @@ static sr_status more_plain(struct pd_stream *s, struct sr_err *err) {
     return zip_finish(s->zip, err);
 }
 
-static sr_status make(struct pd_stream *s, struct slot *out, struct sr_err *err) {
-    out->n = 0;
-    s->out = out;
-    if (s->made == 0) {
+static bool all_packed(const struct pd_stream *s) {
+    return s->zip_finished && s->plain.n == 0;
+}
+
+static sr_status make_chunk(struct pd_stream *s, struct sr_err *err) {
+    struct slot *out = s->out;
+    size_t from = s->chunk_end, n = 0;
+    s->chunk_end += IPFS_CHUNK;
+    if (s->made == 0 && from == 0) {
         memcpy(out->p, s->iv, sizeof s->iv);
         out->n = sizeof s->iv;
     }
-    while (room(s) > 0 && !(s->zip_finished && s->plain.n == 0)) SR_TRY(more_plain(s, err));
-    if (s->zip_finished && s->plain.n == 0) {
-        size_t n = 0;
-        SR_TRY(aes_cbc_end(&s->aes, out->p + out->n, &n, err));
+    while (room(s) > 0 && !all_packed(s)) SR_TRY(more_plain(s, err));
+    if (room(s) > 0) { /* the padding has its place in this chunk */
+        SR_TRY(cbc_lane_end(&s->aes, out->p + out->n, &n, err));
         out->n += n;
         s->ended = true;
     }
-    SR_TRY(dag_add_all(s->dag, slice_of(out->p, out->n), &s->sha, err));
-    if (s->ended) s->checksum = sha256_lane_end(&s->sha);
+    return next_chunk(s, slice_of(out->p + from, out->n - from), err);
+}
+
+static sr_status make(struct pd_stream *s, struct slot *out, struct sr_err *err) {
+    s->out = out;
+    out->n = s->chunk_end = 0;
+    while (s->chunk_end < BLOCK && !s->ended) SR_TRY(make_chunk(s, err));
+    if (!s->ended) return SR_OK;
+    SR_TRY(next_chunk(s, (struct slice){NULL, 0}, err));
+    s->checksum = sha256_lane_end(&s->sha);
     return SR_OK;
 }
 
@@ -264,14 +292,15 @@ sr_status pd_stream_new(const struct pd_stream_opts *o, struct pd_stream **ret,
     buf_init(&s->plain, BLOCK + ZIP_DIR_MAX); /* the directory comes at once, at the end */
     sha256_lane_init(&s->sha);
     s->in = malloc(PIECE);
+    sha256_lane_init(&s->leaf);
     bool whole = s->in != NULL;
     for (size_t i = 0; i < SLOTS; i++) {
-        s->slots[i].p = malloc(BLOCK + 32); /* the cipher's last 16 bytes, and what it may touch */
+        s->slots[i].p = malloc(BLOCK + 16); /* and what the cipher may touch */
         whole = whole && s->slots[i].p;
     }
     sr_status st = whole ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
     if (st == SR_OK) st = random_bytes(s->iv, sizeof s->iv, err);
-    if (st == SR_OK) st = aes_cbc_init(&s->aes, true, o->key, s->iv, err);
+    if (st == SR_OK) st = cbc_lane_init(&s->aes, o->key, s->iv, err);
     if (st == SR_OK) st = dag_new(NULL, NULL, &s->dag, err);
     if (st == SR_OK) st = zip_writer_new(from_zip, s, o->unix_ms, &s->zip, err);
     if (st != SR_OK) {
@@ -290,7 +319,7 @@ void pd_stream_free(struct pd_stream *s) {
         if (fcond_wait(&s->changed, 10, NULL) == SR_E_CANCELLED && !s->maker_runs) break;
     }
     zip_writer_free(s->zip);
-    aes_cbc_drop(&s->aes);
+    cbc_lane_drop(&s->aes);
     dag_free(s->dag);
     for (size_t i = 0; i < SLOTS; i++) free(s->slots[i].p);
     buf_wipe(&s->plain);

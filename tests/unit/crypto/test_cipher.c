@@ -75,6 +75,51 @@ static void cbc_with_a_wrong_key_or_a_cut_text_fails(void **state) {
     buf_done(&enc), buf_done(&out);
 }
 
+/* In pieces of every size around the borders of the cipher (16) and of the hashes (64), with more
+ * and with less to hash than to encrypt, and with hashes that stand anywhere in their blocks. */
+static void a_cipher_beside_two_hashes_equals_each_alone(void **state) {
+    (void)state;
+    static uint8_t m[6000], other[6000], out[6032];
+    const uint8_t iv[16] = {9, 8, 7};
+    uint8_t raw[32];
+    for (size_t i = 0; i < sizeof raw; i++) raw[i] = (uint8_t)(i * 11 + 1);
+    for (size_t i = 0; i < sizeof m; i++)
+        m[i] = (uint8_t)(i * 7 + i / 256), other[i] = (uint8_t)~m[i];
+    cleanup_secret struct sr_secret key = {0};
+    OK(secret_from(raw, sizeof raw, &key, NULL));
+    for (size_t step = 1; step < 460; step += step < 150 ? 1 : 23) {
+        for (size_t hash_step = 0; hash_step < 400; hash_step += 57) {
+            struct cbc_lane c;
+            struct sha256_lane a, b;
+            size_t in = 0, hashed = 0, made = 0, n = 0, before = step % 70;
+            OK(cbc_lane_init(&c, &key, iv, NULL));
+            sha256_lane_init(&a);
+            sha256_lane_init(&b);
+            sha256_lane_add(&a, slice_of(m, before));
+            while (in + step <= 1700 && hashed + hash_step <= sizeof other) {
+                OK(cbc_lane_add(&c, slice_of(m + in, step), out + made, &n, &a, &b,
+                                slice_of(other + hashed, hash_step), NULL));
+                in += step, hashed += hash_step, made += n;
+            }
+            OK(cbc_lane_end(&c, out + made, &n, NULL));
+            made += n;
+            struct buf want, begun;
+            buf_init(&want, sizeof out), buf_init(&begun, sizeof other + 70);
+            cbc(true, &key, iv, slice_of(m, in), 4096, &want, SR_OK);
+            assert_int_equal(made, want.n);
+            assert_memory_equal(out, want.p, made);
+            buf_put(&begun, m, before);
+            buf_put(&begun, other, hashed);
+            struct hash ha = sha256_lane_end(&a), wa = sha256(buf_slice(&begun));
+            struct hash hb = sha256_lane_end(&b), wb = sha256(slice_of(other, hashed));
+            assert_true(hash_eq(&ha, &wa));
+            assert_true(hash_eq(&hb, &wb));
+            buf_done(&want), buf_done(&begun);
+            cbc_lane_drop(&c);
+        }
+    }
+}
+
 static void gcm_opens_only_what_was_sealed(void **state) {
     (void)state;
     cleanup_secret struct sr_secret k = {0};
@@ -211,6 +256,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(datasets_of_the_official_client),
         cmocka_unit_test(cbc_with_a_wrong_key_or_a_cut_text_fails),
+        cmocka_unit_test(a_cipher_beside_two_hashes_equals_each_alone),
         cmocka_unit_test(gcm_opens_only_what_was_sealed),
         cmocka_unit_test(gcm_known_answer),
         cmocka_unit_test(results_of_the_official_worker),
