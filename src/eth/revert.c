@@ -42,6 +42,7 @@ static const char *const errors[] = {
     "NotAnOwnerOrApprovedOperator()",
     "NotCollectionOperator(uint256)",
     "NotContractOwner(address,address)",
+    "NotOwner(address)",
     "OnGoingCollectionSubscriptions(uint256)",
     "OperationFailed()",
     "OwnableInvalidOwner(address)",

@@ -96,6 +96,41 @@ sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_f
     return SR_OK;
 }
 
+sr_status market_group_orders(struct sr_client *c, const struct addr *data, const struct addr *app,
+                              const struct addr *pool, struct book *ret, struct sr_err *err) {
+    struct addr_text text = addr_text(data);
+    struct book_filter f = {
+        .resource = text.s, .app = "any", .workerpool = "any", .requester = "any"};
+    struct book all = {0};
+    SR_TRY(market_orders(c, POCO_DATASET, &f, &all, err));
+    size_t kept = 0;
+    for (size_t i = 0; i < all.n; i++) {
+        const struct poco_datasetorder *o = &all.v[i].order.dataset;
+        const struct {
+            const struct addr *to, *who;
+        } each[] = {{&o->apprestrict, app},
+                    {&o->workerpoolrestrict, pool},
+                    {&o->requesterrestrict, &c->me}};
+        bool ok = true;
+        for (size_t k = 0; k < SR_ARRAY_LEN(each) && ok; k++) {
+            sr_status st =
+                poco_allowed(&c->poco, each[k].to, each[k].who, (struct eth_at){0}, &ok, err);
+            if (st == SR_OK) continue;
+            book_done(&all);
+            return st;
+        }
+        if (ok) all.v[kept++] = all.v[i];
+    }
+    all.n = kept;
+    if (kept == 0) {
+        book_done(&all);
+        return SR_OK;
+    }
+    book_done(ret);
+    *ret = all;
+    return SR_OK;
+}
+
 /* "authorization: <hash>_<signature>_<address>" over a fresh challenge. */
 static sr_status authorise(struct sr_client *c, struct buf *header, struct sr_err *err) {
     cleanup_buf struct buf url;

@@ -10,7 +10,7 @@ struct plan {
     struct sr_client *c;
     const struct sr_run *run;
     struct addr app, data, pool, beneficiary;
-    bool has_data;
+    bool has_data, by_group; /* the data order is for a group: the chain knows its members */
     struct u256 max_app, max_data, max_pool;
     struct book apps, datas, pools; /* the chosen order is moved to .v[0] */
     struct poco_order request;
@@ -220,6 +220,11 @@ static sr_status find_data_order(struct plan *p, struct sr_err *err) {
     struct u256 price;
     SR_TRY(market_orders(p->c, POCO_DATASET, &f, &p->datas, err));
     SR_TRY(choose(p->c, &p->datas, p->max_data, &n, &price, &found, err));
+    if (!found && n == 0) {
+        SR_TRY(market_group_orders(p->c, &p->data, &p->app, &p->pool, &p->datas, err));
+        SR_TRY(choose(p->c, &p->datas, p->max_data, &n, &price, &found, err));
+        p->by_group = found;
+    }
     if (found) return SR_OK;
     if (n > 0) return too_dear("data", price, p->max_data, "--max-data-price", err);
     return no_grant(p, err);
@@ -345,9 +350,14 @@ static sr_status check_all(struct plan *p, struct sr_err *err) {
     if (p->has_data) SR_TRY(check_signer(p, data_order(p), "data", err));
     SR_TRY(check_signer(p, &p->pools.v[0].order, "workerpool", err));
     SR_TRY(make_request(p, err));
-    SR_TRY(poco_match_check(&p->apps.v[0].order, data_order(p), &p->pools.v[0].order, &p->request,
-                            err));
-    return check_stake(p, err);
+    if (!p->by_group)
+        SR_TRY(poco_match_check(&p->apps.v[0].order, data_order(p), &p->pools.v[0].order,
+                                &p->request, err));
+    SR_TRY(check_stake(p, err));
+    struct hash deal;
+    return p->by_group ? poco_try_match(&p->c->poco, &p->c->me, &p->apps.v[0].order, data_order(p),
+                                        &p->pools.v[0].order, &p->request, &deal, err)
+                       : SR_OK;
 }
 
 /* ---- secrets, then the deal

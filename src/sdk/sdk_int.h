@@ -161,6 +161,11 @@ struct book_filter {      /* of other orders; NULL: only unrestricted ones, "any
 };
 SR_CHECK sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_filter *f,
                                  struct book *ret, struct sr_err *err);
+/* Open data set orders that are for groups (ERC-734) of which app, workerpool and the acting wallet
+ * are members now, by the chain. Replaces what ret holds when there are some. */
+SR_CHECK sr_status market_group_orders(struct sr_client *c, const struct addr *data,
+                                       const struct addr *app, const struct addr *pool,
+                                       struct book *ret, struct sr_err *err);
 /* Signs with the acting wallet, then publishes. *ret_hash its id. */
 SR_CHECK sr_status market_publish(struct sr_client *c, struct poco_order *order,
                                   struct hash *ret_hash, struct sr_err *err);
