@@ -124,6 +124,11 @@ struct addr db_col_addr(struct db_rows *r, unsigned col);
 struct hash db_col_hash(struct db_rows *r, unsigned col);
 struct u256 db_col_u256(struct db_rows *r, unsigned col);
 
+/* For commits of several writers together: fdatasync of this descriptor, on any thread, puts on
+ * disk what was committed before. -1: a commit is on disk already, or never (":memory:"). The db's.
+ */
+int db_sync_fd(struct db *db);
+
 /* ---- transactions; they nest (an inner one is a savepoint)
  *
  * cleanup_db_tx struct db_tx tx = {0};

@@ -26,6 +26,8 @@ struct db {
     size_t n;
     uint64_t clock, changed;
     unsigned level; /* open transactions */
+    unsigned flags;
+    int wal; /* of the write-ahead log, for db_sync_fd; -1: not open */
 };
 
 static sr_status fail(struct db *db, int rc, const char *what, struct sr_err *err) {
@@ -88,6 +90,8 @@ sr_status db_open(const char *path, unsigned flags, struct db **ret_db, struct s
     if (!memory && !(flags & DB_READ_ONLY)) SR_TRY(make_private(path, err));
     struct db *db = sr_calloc_n(1, sizeof *db);
     if (!db) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    db->flags = flags;
+    db->wal = -1;
     int mode =
         flags & DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(path, &db->h, mode | SQLITE_OPEN_NOMUTEX, NULL);
@@ -113,7 +117,19 @@ void db_close(struct db *db) {
         rows_free(db->cache[i]);
     }
     (void)sqlite3_close_v2(db->h);
+    if (db->wal >= 0) close(db->wal);
     free(db);
+}
+
+/* The log has one file for as long as the database is open: it is begun again, not replaced. */
+int db_sync_fd(struct db *db) {
+    if (db->flags & (DB_SYNC_EACH | DB_READ_ONLY)) return -1;
+    const char *path = sqlite3_db_filename(db->h, "main");
+    if (db->wal < 0 && path && *path) {
+        const char *log = sqlite3_filename_wal(path);
+        if (log && *log) db->wal = open(log, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    }
+    return db->wal;
 }
 
 static sr_status prepare(struct db *db, const char *sql, struct db_rows **ret_r,

@@ -48,6 +48,10 @@ uint64_t eth_follow_at(const struct eth_follower *f) {
     return f->n_marks ? f->marks[f->n_marks - 1].number : 0;
 }
 
+bool eth_follow_is_down(const struct eth_follower *f) {
+    return f->down;
+}
+
 void eth_follow_stop(struct eth_follower *f) {
     f->stop = true;
     if (f->heads) eth_heads_poke(f->heads);

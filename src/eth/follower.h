@@ -57,6 +57,8 @@ SR_CHECK sr_status eth_follow(struct eth_follower *f, struct sr_err *err);
 void eth_follow_stop(struct eth_follower *f);
 /* The last block that was handed to on_step; 0 before the first. */
 uint64_t eth_follow_at(const struct eth_follower *f);
+/* The node does not answer: what was handed over may be old. */
+bool eth_follow_is_down(const struct eth_follower *f);
 /* Waits until block n has been handed over (a role that has just sent a transaction). */
 SR_CHECK sr_status eth_follow_wait(struct eth_follower *f, uint64_t n, uint64_t timeout_ms,
                                    struct sr_err *err);

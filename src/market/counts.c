@@ -11,6 +11,7 @@
 
 #define LIVE_COUNTS 24  /* at most 64: one bit each */
 #define LIVE_MIN    500 /* smaller counts are counted */
+#define SIGNERS     4096
 
 struct live {
     poco_kind kind;
@@ -18,9 +19,16 @@ struct live {
     char *sql; /* does this order match? */
     uint64_t count;
 };
+struct by_signer {
+    struct addr signer;
+    poco_kind kind;
+    bool known;
+    uint64_t count;
+};
 struct live_counts {
     struct live e[LIVE_COUNTS];
     size_t n, next;
+    struct by_signer signers[SIGNERS];
 };
 
 struct live_counts *counts_new(void) {
@@ -36,6 +44,7 @@ static void live_done(struct live *l) {
 void counts_flush(struct market *m) {
     for (size_t i = 0; i < m->counts->n; i++) live_done(&m->counts->e[i]);
     m->counts->n = m->counts->next = 0;
+    for (size_t i = 0; i < SIGNERS; i++) m->counts->signers[i].known = false;
 }
 
 void counts_free(struct market *m) {
@@ -125,4 +134,30 @@ void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_
         bool was = before >> i & 1, is = after >> i & 1;
         if (l->kind == k && was != is) l->count += is ? 1u : (uint64_t)-1;
     }
+}
+
+static struct by_signer *signer_slot(struct market *m, poco_kind k, const struct addr *a) {
+    size_t h = (size_t)a->b[17] << 16 | (size_t)a->b[18] << 8 | a->b[19];
+    return &m->counts->signers[(h * 4 + (size_t)k) % SIGNERS];
+}
+
+sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer, uint64_t *ret,
+                      struct sr_err *err) {
+    struct by_signer *s = signer_slot(m, k, signer);
+    if (!s->known || s->kind != k || !addr_eq(&s->signer, signer)) {
+        uint64_t n;
+        SR_TRY(db_get_u64(
+            m->db, "SELECT COUNT(*) FROM orders WHERE signer = $1 AND kind = $2 AND status = 0",
+            DB_ARGS(db_addr(signer), db_u64(k)), &n, err));
+        *s = (struct by_signer){*signer, k, true, n};
+    }
+    *ret = s->count;
+    return SR_OK;
+}
+
+void counts_open_changed(struct market *m, poco_kind k, const struct addr *signer, bool was,
+                         bool is) {
+    struct by_signer *s = signer_slot(m, k, signer);
+    if (s->known && s->kind == k && addr_eq(&s->signer, signer) && was != is)
+        s->count += is ? 1u : (uint64_t)-1;
 }

@@ -575,6 +575,10 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
     case POCO_EV_CLOSED_DATASET:
     case POCO_EV_CLOSED_WORKERPOOL:
     case POCO_EV_CLOSED_REQUEST:
+        SR_TRY(db_run(m->db,
+                      "INSERT INTO closed (hash, block) VALUES ($1, $2) ON CONFLICT (hash) DO "
+                      "NOTHING",
+                      DB_ARGS(db_hash(&ev.arg[0].hash), db_u64(l->block)), err));
         return stored(m, &ev.arg[0].hash, &r)
                    ? order_set(m, &ev.arg[0].hash, ORDER_CANCELED, 0, l->block, err)
                    : SR_OK;
@@ -583,6 +587,8 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
         return addr_is_zero(&ev.arg[0].addr) ? row_created(a, l, &ev, s, err)
                                              : row_owner(m, l, &ev, err);
     case POCO_EV_TRANSFER20:
+        stakes_forget(m, &ev.arg[0].addr);
+        stakes_forget(m, &ev.arg[1].addr);
         if (w->stake) {
             cleanup_abi struct abi_out o = {0};
             if (answer(a, "uint256,uint256", &o))
@@ -619,6 +625,9 @@ static sr_status save_mark(struct market *m, const struct eth_step *s, struct sr
 
 static sr_status write_rows(struct ask *a, const struct asked *w, const struct eth_step *s,
                             struct sr_err *err) {
+    if (group_flush(a->m, NULL) !=
+        SR_OK) { /* told to whom it concerns; the step is another matter */
+    }
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(a->m->db, &tx, err));
     for (size_t i = 0; i < s->n; i++) SR_TRY(row_of(a, &w[i], &s->logs[i], s, err));
@@ -707,8 +716,11 @@ sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
         "DELETE FROM deal WHERE block > $1",     "DELETE FROM task_event WHERE block > $1",
         "DELETE FROM category WHERE block > $1", "DELETE FROM mark WHERE number > $1",
         "DELETE FROM resource WHERE block > $1", "DELETE FROM event WHERE block > $1",
-        "DELETE FROM account WHERE block > $1",  "DELETE FROM schema_entry WHERE block > $1"};
+        "DELETE FROM account WHERE block > $1",  "DELETE FROM schema_entry WHERE block > $1",
+        "DELETE FROM closed WHERE block > $1"};
     struct market *m = arg;
+    SR_TRY(group_flush(m, err));
+    stakes_flush(m);
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
     SR_TRY(orders_rollback(m, keep, err));

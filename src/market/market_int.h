@@ -4,6 +4,7 @@
  *
  * schema.c   tables            index.c   chain -> rows, rollbacks      orders.c  order rows
  * query.c    parameters        auth.c    challenges                    publish.c POST, PUT
+ * facts.c    what the chain says of an order    group.c   commits of several requests
  * books.c    order lists       deals.c   deals, categories, ohlc       v1.c      our own routes
  * cache.c    ready answers     share.c   collections, rentals   market_main.c
  */
@@ -34,6 +35,17 @@ extern const char *const order_status_word[4];
 
 struct answer_cache; /* cache.c */
 struct live_counts;  /* counts.c */
+struct stake_cache;  /* facts.c */
+struct waiter;       /* group.c */
+
+struct group {
+    bool open, running;
+    struct db_tx tx;
+    struct waiter *writing, *committed, *syncing;
+    struct fcond told;
+    int fd;
+    bool sync_failed;
+};
 
 struct market {
     struct db *db;
@@ -56,7 +68,10 @@ struct market {
     uint64_t generation; /* of everything that a list shows */
     struct answer_cache *cache;
     struct live_counts *counts;
-    uint64_t head; /* last indexed block */
+    struct stake_cache *stakes;
+    struct group group;
+    uint64_t challenges; /* that are stored, at most; 0: count them */
+    uint64_t head;       /* last indexed block */
     struct hash head_hash;
     struct fcond changed; /* for event streams */
     uint64_t change_no;
@@ -70,6 +85,8 @@ void market_changed(struct market *m);
 
 /* ---- schema.c */
 SR_CHECK sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err);
+/* The index from the beginning: forgets all that events told. */
+SR_CHECK sr_status market_db_forget_chain(struct db *db, struct sr_err *err);
 
 /* ---- query.c: failures carry the official texts and HTTP statuses */
 struct http_req;
@@ -171,6 +188,32 @@ sr_status route_challenge(struct http_req *rq, void *role, struct sr_err *err);
 SR_CHECK sr_status auth_check(struct market *m, struct http_req *rq, struct addr *ret_who,
                               struct sr_err *err);
 
+/* ---- group.c: writes of requests, committed together */
+SR_CHECK sr_status group_join(struct market *m, struct sr_err *err); /* before writing */
+/* Waits until all that was written is committed and on disk; its failure undoes all of it. */
+SR_CHECK sr_status group_wait(struct market *m, struct sr_err *err);
+/* Commits at once, without waiting: before a transaction that must stand alone. */
+SR_CHECK sr_status group_flush(struct market *m, struct sr_err *err);
+void group_end(struct market *m); /* when no fiber runs any more */
+
+/* ---- facts.c: what the chain knows of an order */
+struct facts {
+    bool registered, signed_ok;
+    struct addr owner;
+    struct u256 consumed;
+    struct u256 stake;
+};
+/* False: the index cannot say that all is well, ask the chain. Does not wait. */
+bool facts_by_index(struct market *m, const struct poco_order *o, const struct hash *h,
+                    const struct addr *who, struct facts *ret);
+SR_CHECK sr_status facts_by_chain(struct market *m, const struct poco_order *o,
+                                  const struct hash *h, const struct addr *who, struct facts *ret,
+                                  struct sr_err *err);
+struct stake_cache *stakes_new(void) SR_CHECK;
+void stakes_free(struct stake_cache *c);
+void stakes_forget(struct market *m, const struct addr *who); /* an event touched it */
+void stakes_flush(struct market *m);
+
 /* ---- publish.c, books.c, deals.c, v1.c: routes */
 sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err);
@@ -211,6 +254,11 @@ SR_CHECK sr_status counts_get(struct market *m, poco_kind k, const struct sel *s
 /* Which kept filters does the order match now? Ask before a change, and hand it to counts_changed
  * after it. */
 uint64_t counts_mask(struct market *m, poco_kind k, const struct hash *h);
+/* Open orders of a kind by one signer. */
+SR_CHECK sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer,
+                               uint64_t *ret, struct sr_err *err);
+void counts_open_changed(struct market *m, poco_kind k, const struct addr *signer, bool was,
+                         bool is);
 void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_t before);
 
 /* ---- index.c */

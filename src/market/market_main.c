@@ -153,7 +153,8 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     m->open_max = o->open_max ? o->open_max : MARKET_OPEN_MAX;
     m->cache = cache_new();
     m->counts = counts_new();
-    sr_status st = m->cache && m->counts ? SR_OK : sr_fail(err, SR_E_NOMEM, "market");
+    m->stakes = stakes_new();
+    sr_status st = m->cache && m->counts && m->stakes ? SR_OK : sr_fail(err, SR_E_NOMEM, "market");
     if (st == SR_OK) st = market_db_open(o->path, &m->db, err);
     if (st == SR_OK) st = eth_rpc_new(o->rpc, &m->rpc, err);
     if (st == SR_OK) st = open_hub(m, &o->hub, err);
@@ -172,9 +173,11 @@ void market_stop(struct market *m) {
     if (!m) return;
     eth_follower_free(m->follower);
     eth_rpc_free(m->rpc);
+    group_end(m);
     db_close(m->db);
     cache_free(m->cache);
     counts_free(m);
+    stakes_free(m->stakes);
     free(m);
 }
 

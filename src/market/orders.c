@@ -114,7 +114,10 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
     const struct hash *tag = poco_order_tag(o);
     struct u256 need = {0};
     bool stake = !order_stake(o, 1, &need) || !u256_is_zero(need);
-    uint64_t before = counts_mask(m, o->kind, h);
+    struct order_row old;
+    sr_status known = order_load(m, h, &old, NULL, NULL);
+    if (known != SR_OK && known != SR_E_NOTFOUND) return sr_fail(err, known, "orders");
+    uint64_t before = known == SR_OK ? counts_mask(m, o->kind, h) : 0;
     SR_TRY(db_run(
         m->db,
         "INSERT INTO orders (hash, kind, status, signer, resource, price, volume, remaining, tag0,"
@@ -134,6 +137,9 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
                 db_text(buf_slice(&json))),
         err));
     counts_changed(m, o->kind, h, before);
+    if (known == SR_OK)
+        counts_open_changed(m, o->kind, &old.signer, old.status == ORDER_OPEN, false);
+    counts_open_changed(m, o->kind, signer, false, true);
     market_changed(m);
     return SR_OK;
 }
@@ -145,6 +151,7 @@ sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *er
     SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE hash = $1", DB_ARGS(db_hash(h)), err));
     SR_TRY(db_run(m->db, "DELETE FROM orders WHERE hash = $1", DB_ARGS(db_hash(h)), err));
     counts_changed(m, r.kind, h, before);
+    counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, false);
     market_changed(m);
     return SR_OK;
 }
@@ -181,6 +188,7 @@ sr_status order_set(struct market *m, const struct hash *h, order_status status,
     SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
                   DB_ARGS(db_hash(h), db_u64(status), db_u64(remaining)), err));
     counts_changed(m, r.kind, h, before);
+    counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, status == ORDER_OPEN);
     market_changed(m);
     if (r.status == ORDER_OPEN && status != ORDER_OPEN &&
         (r.kind == POCO_APP || r.kind == POCO_DATASET)) {

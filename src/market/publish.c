@@ -77,86 +77,6 @@ static sr_status read_order(const struct json_val *body, poco_kind k, struct poc
     return SR_OK;
 }
 
-/* ---- the chain's view of it, in one request */
-
-struct facts {
-    bool registered, signed_ok;
-    struct addr owner;
-    struct u256 consumed;
-    struct u256 stake;
-};
-
-static sr_status add_call(struct eth_batch *b, const struct addr *to, const char *sig,
-                          const struct abi_val *v, size_t n, size_t *ret_i, struct sr_err *err) {
-    cleanup_buf struct buf call;
-    buf_init(&call, 1u << 16);
-    SR_TRY(abi_encode_call(&call, sig, v, n, err));
-    *ret_i = eth_batch_call(b, to, buf_slice(&call), (struct eth_at){0});
-    return SR_OK;
-}
-#define ADD_CALL(b, to, sig, ret_i, ...)                                                           \
-    add_call((b), (to), (sig), (const struct abi_val[]){__VA_ARGS__},                              \
-             sizeof((const struct abi_val[]){__VA_ARGS__}) / sizeof(struct abi_val), (ret_i), err)
-
-/* A call that reverts, or an address that is no such contract, is a "no". */
-static sr_status get_word(struct eth_batch *b, size_t i, const char *type, struct abi_val *ret,
-                          bool *ret_ok, struct sr_err *err) {
-    struct slice s;
-    struct sr_err e = {0};
-    sr_status st = eth_batch_get(b, i, &s, &e);
-    if (st != SR_OK && st != SR_E_REFUSED) {
-        if (err) *err = e;
-        return st;
-    }
-    cleanup_abi struct abi_out o = {0};
-    *ret_ok = st == SR_OK && abi_decode(s, type, &o, NULL) == SR_OK;
-    if (*ret_ok) *ret = o.v[0];
-    return SR_OK;
-}
-
-static sr_status read_facts(struct market *m, const struct poco_order *o, const struct hash *h,
-                            const struct addr *who, struct facts *ret, struct sr_err *err) {
-    const struct poco *p = &m->poco;
-    const struct addr *registry = o->kind == POCO_APP       ? &p->app_registry
-                                  : o->kind == POCO_DATASET ? &p->dataset_registry
-                                                            : &p->workerpool_registry;
-    size_t reg = 0, own = 0, ver, con, acc;
-    cleanup_batch struct eth_batch *b = eth_batch_new(m->rpc);
-    if (!b) return sr_fail(err, SR_E_NOMEM, "publish");
-    if (o->kind != POCO_REQUEST) {
-        SR_TRY(
-            ADD_CALL(b, registry, "isRegistered(address)", &reg, av_addr(poco_order_resource(o))));
-        SR_TRY(add_call(b, poco_order_resource(o), "owner()", NULL, 0, &own, err));
-    }
-    SR_TRY(ADD_CALL(b, &p->hub, "verifyPresignatureOrSignature(address,bytes32,bytes)", &ver,
-                    av_addr(who), av_hash(h), av_bytes(slice_of(o->sign.b, o->sign.n))));
-    SR_TRY(ADD_CALL(b, &p->hub, "viewConsumed(bytes32)", &con, av_hash(h)));
-    SR_TRY(ADD_CALL(b, &p->hub, "viewAccount(address)", &acc, av_addr(who)));
-    SR_TRY(eth_batch_run(b, err));
-    struct facts f = {.registered = true, .owner = o->request.requester};
-    struct abi_val v;
-    bool ok;
-    if (o->kind != POCO_REQUEST) {
-        SR_TRY(get_word(b, reg, "bool", &v, &ok, err));
-        f.registered = ok && !u256_is_zero(v.num);
-        SR_TRY(get_word(b, own, "address", &v, &ok, err));
-        f.owner = ok ? v.addr : (struct addr){{0}};
-        f.registered = f.registered && ok;
-    }
-    SR_TRY(get_word(b, ver, "bool", &v, &ok, err));
-    f.signed_ok = ok && !u256_is_zero(v.num);
-    SR_TRY(get_word(b, con, "uint256", &v, &ok, err));
-    if (!ok) return sr_fail(err, SR_E_CHAIN, "the hub does not answer");
-    f.consumed = v.num;
-    struct slice s;
-    SR_TRY(eth_batch_get(b, acc, &s, err));
-    cleanup_abi struct abi_out o2 = {0};
-    SR_TRY(abi_decode(s, "uint256,uint256", &o2, err)); /* a static tuple is its members */
-    f.stake = o2.v[0].num;
-    *ret = f;
-    return SR_OK;
-}
-
 /* ---- the checks */
 
 static sr_status need_an_order(struct market *m, const struct poco_order *o, poco_kind k,
@@ -190,9 +110,7 @@ static sr_status judge(struct market *m, const struct poco_order *o, const struc
                        addr_checksum(&f->owner).s);
     if (!f->signed_ok) return sr_fail(err, SR_E_REFUSED, "invalid sign");
     uint64_t open;
-    SR_TRY(db_get_u64(m->db,
-                      "SELECT COUNT(*) FROM orders WHERE signer = $1 AND kind = $2 AND status = 0",
-                      DB_ARGS(db_addr(who), db_u64(o->kind)), &open, err));
+    SR_TRY(counts_open(m, o->kind, who, &open, err));
     if (open >= m->open_max)
         return sr_fail(err, SR_E_REFUSED,
                        "maximum of %llu published open %sorders has been reached for wallet %s",
@@ -229,19 +147,24 @@ static sr_status already_there(struct market *m, const struct hash *h, struct sr
     return sr_fail(err, SR_E_REFUSED, "order already published");
 }
 
-/* Reads the chain and judges, such that no block is indexed between reading and storing. */
+/* Judges by the index, else by the chain, such that no block is indexed between reading and
+ * storing.
+ */
 static sr_status accept(struct market *m, const struct poco_order *o, const struct hash *h,
-                        const struct addr *who, struct sr_err *err) {
+                        const struct addr *who, uint64_t *ret_remaining, struct sr_err *err) {
     for (unsigned i = 0; i < READ_AGAIN; i++) {
         while (m->stepping) SR_TRY(fcond_wait(&m->step_done, 30000, err));
-        uint64_t step = m->step_no, remaining;
+        uint64_t step = m->step_no;
         struct facts f;
         SR_TRY(already_there(m, h, err));
-        SR_TRY(read_facts(m, o, h, who, &f, err));
-        if (m->step_no != step) continue;
-        SR_TRY(already_there(m, h, err));
-        SR_TRY(judge(m, o, &f, who, &remaining, err));
-        return order_store(m, o, h, who, remaining, clock_unix_ms(), err);
+        if (!facts_by_index(m, o, h, who, &f)) {
+            SR_TRY(facts_by_chain(m, o, h, who, &f, err));
+            if (m->step_no != step) continue;
+            SR_TRY(already_there(m, h, err));
+        }
+        SR_TRY(judge(m, o, &f, who, ret_remaining, err));
+        SR_TRY(group_join(m, err));
+        return order_store(m, o, h, who, *ret_remaining, clock_unix_ms(), err);
     }
     return sr_fail(err, SR_E_UNAVAILABLE, "the chain moves too fast");
 }
@@ -269,12 +192,14 @@ sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err) {
     SR_TRY(auth_check(m, rq, &who, err));
     SR_TRY(read_order(json_root(doc), k, &o, err));
     struct hash h = poco_order_hash(&m->poco.domain, &o);
-    SR_TRY(accept(m, &o, &h, &who, err));
+    uint64_t remaining;
+    SR_TRY(accept(m, &o, &h, &who, &remaining, err));
     cleanup_buf struct buf text, b;
     buf_init(&text, MARKET_BODY_MAX * 6);
     buf_init(&b, MARKET_BODY_MAX * 7);
     struct order_row r;
-    SR_TRY(order_load(m, &h, &r, &text, err));
+    SR_TRY(order_load(m, &h, &r, &text, err)); /* as it was just stored */
+    SR_TRY(group_wait(m, err));
     struct jw w = jw_of(&b);
     jw_obj(&w);
     jw_kbool(&w, "ok", true);
@@ -371,6 +296,7 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
         SR_TRY(by_resource(m, k, json_root(doc), all, &who, h, max, &n, err));
     else
         SR_TRY(by_hash(m, k, json_root(doc), &who, h, err));
+    SR_TRY(group_join(m, err));
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
     sr_status st = SR_OK;
@@ -380,6 +306,7 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
         counts_flush(m); /* they have followed what is now undone */
         return st;
     }
+    SR_TRY(group_wait(m, err));
     cleanup_buf struct buf b;
     buf_init(&b, 128 + n * 80);
     struct jw w = jw_of(&b);

@@ -8,6 +8,15 @@
  */
 #include "market/market_int.h"
 
+/* All that comes from the chain; orders stay, and events only confirm how they stand. */
+#define CHAIN_ROWS_GONE                                                                            \
+    "DELETE FROM mark; DELETE FROM order_undo; DELETE FROM owner_undo; DELETE FROM category;"      \
+    "DELETE FROM deal; DELETE FROM task_event; DELETE FROM resource; DELETE FROM account;"         \
+    "DELETE FROM event; DELETE FROM schema_entry; DELETE FROM collection;"                         \
+    "DELETE FROM collection_undo; DELETE FROM offer; DELETE FROM offer_undo;"                      \
+    "DELETE FROM whitelist; DELETE FROM whitelist_undo; DELETE FROM whitelist_app;"                \
+    "DELETE FROM share_event; DELETE FROM closed;"
+
 static const char *const steps[] = {
     "CREATE TABLE orders (hash BYTEA NOT NULL UNIQUE, kind BIGINT NOT NULL, status BIGINT NOT NULL,"
     " signer BYTEA NOT NULL, resource BYTEA NOT NULL, price BIGINT NOT NULL,"
@@ -150,7 +159,12 @@ static const char *const steps[] = {
     "CREATE INDEX share_event_who ON share_event (kind, who);"
     "CREATE INDEX share_event_data ON share_event (kind, data);"
     "CREATE INDEX share_event_collection ON share_event (kind, collection);"
-    "CREATE INDEX share_event_block ON share_event (block);",
+    "CREATE INDEX share_event_block ON share_event (block);"
+    /* orders that their owners closed, known to us or not */
+    "CREATE TABLE closed (hash BYTEA NOT NULL UNIQUE, block BIGINT NOT NULL);"
+    "CREATE INDEX closed_block ON closed (block);"
+    /* what these hold has happened already: read the chain from its beginning once more */
+    CHAIN_ROWS_GONE,
 };
 
 sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {
@@ -163,4 +177,11 @@ sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) 
     }
     *ret = db;
     return SR_OK;
+}
+
+sr_status market_db_forget_chain(struct db *db, struct sr_err *err) {
+    cleanup_db_tx struct db_tx tx = {0};
+    SR_TRY(db_begin(db, &tx, err));
+    SR_TRY(db_script(db, CHAIN_ROWS_GONE, err));
+    return db_commit(&tx, err);
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * group.c - what several requests write is committed together, and on disk before they are answered
+ *
+ * The first writer opens a transaction that stays open until the others that are ready have written
+ * too; while the disk takes it, the next one gathers. The index writes its steps alone: it closes
+ * the group first.
+ */
+#include "market/market_int.h"
+#include <unistd.h>
+
+#define GROUP_WAIT_MS 30000
+
+struct waiter {
+    struct waiter *next;
+    bool done;
+    sr_status st;
+    struct sr_err why;
+};
+
+static void finish(struct group *g, struct waiter **list, sr_status st, const struct sr_err *why) {
+    for (struct waiter *w = *list; w; w = w->next) {
+        w->done = true;
+        w->st = st;
+        if (why) w->why = *why;
+    }
+    *list = NULL;
+    fcond_wake(&g->told);
+}
+
+static void forget(struct waiter **list, struct waiter *w) {
+    for (; *list; list = &(*list)->next)
+        if (*list == w) {
+            *list = w->next;
+            return;
+        }
+}
+
+/* What had been believed of rows that are gone. */
+static void undone(struct market *m) {
+    counts_flush(m);
+    market_changed(m);
+}
+
+sr_status group_flush(struct market *m, struct sr_err *err) {
+    struct group *g = &m->group;
+    if (!g->open) return SR_OK;
+    struct sr_err e = {0};
+    g->open = false;
+    sr_status st = db_commit(&g->tx, &e);
+    if (st != SR_OK) {
+        undone(m);
+        finish(g, &g->writing, st, &e);
+        if (err) *err = e;
+        return st;
+    }
+    struct waiter **end = &g->committed;
+    while (*end) end = &(*end)->next;
+    *end = g->writing;
+    g->writing = NULL;
+    return SR_OK;
+}
+
+static void sync_fd(void *arg) {
+    struct group *g = arg;
+    g->sync_failed = fdatasync(g->fd) != 0;
+}
+
+static void committer(void *arg) {
+    struct market *m = arg;
+    struct group *g = &m->group;
+    while (g->open || g->committed) {
+        if (g->open && fiber_sleep(0, NULL) != SR_OK) { /* those that are ready write first */
+        }
+        if (group_flush(m, NULL) != SR_OK) continue; /* its waiters know */
+        g->syncing = g->committed;
+        g->committed = NULL;
+        sr_status st = SR_OK;
+        struct sr_err e = {0};
+        g->sync_failed = false;
+        g->fd = db_sync_fd(m->db);
+        if (g->fd >= 0) st = fiber_offload(sync_fd, g, &e);
+        if (st == SR_OK && g->sync_failed)
+            st = sr_fail(&e, SR_E_SYS, "the disk did not take what was written");
+        finish(g, &g->syncing, st, &e);
+    }
+    g->running = false;
+}
+
+sr_status group_join(struct market *m, struct sr_err *err) {
+    struct group *g = &m->group;
+    if (g->open) return SR_OK;
+    SR_TRY(db_begin(m->db, &g->tx, err));
+    g->open = true;
+    if (g->running) return SR_OK;
+    g->running = true;
+    sr_status st = fiber_start(committer, m, err);
+    if (st != SR_OK) {
+        g->running = g->open = false;
+        db_rollback(&g->tx);
+    }
+    return st;
+}
+
+sr_status group_wait(struct market *m, struct sr_err *err) {
+    struct group *g = &m->group;
+    struct waiter w = {.next = g->writing};
+    if (!g->open) return SR_OK; /* nothing was written since the last one */
+    g->writing = &w;
+    while (!w.done) {
+        sr_status st = fcond_wait(&g->told, GROUP_WAIT_MS, err);
+        if (st == SR_OK || w.done) continue;
+        forget(&g->writing, &w);
+        forget(&g->committed, &w);
+        forget(&g->syncing, &w);
+        return st;
+    }
+    if (w.st != SR_OK && err) *err = w.why;
+    return w.st;
+}
+
+void group_end(struct market *m) {
+    struct group *g = &m->group;
+    if (!g->open) return;
+    struct sr_err e = {0};
+    g->open = false;
+    if (db_commit(&g->tx, &e) != SR_OK) log_err(LOG_WARN, "last_writes_lost", &e);
+}
