@@ -36,6 +36,7 @@ struct upload {
     bool existed;
     uint64_t had;
     struct sr_err err;
+    struct sha256 *sum; /* borrowed; NULL: none is wanted */
 };
 
 static void name_of(char dst[NAME_MAX_BYTES], const char *folder, const struct hash *digest) {
@@ -133,6 +134,10 @@ void blobs_close(struct blobs *b) {
     free(b);
 }
 
+int blobs_dir_fd(const struct blobs *b) {
+    return b->dir_fd;
+}
+
 /* ---- uploads
  * ---------------------------------------------------------------------------------------------- */
 
@@ -172,6 +177,10 @@ void upload_drop(struct upload *u) {
     free(u);
 }
 
+void upload_sum(struct upload *u, struct sha256 *sum) {
+    u->sum = sum;
+}
+
 /* Asks the kernel to begin writing now what it has, so that the last fsync finds little left. */
 static void push_out(struct upload *u) {
     uint64_t n = u->pushable - u->pushed;
@@ -204,6 +213,7 @@ static bool write_direct(struct upload *u) {
 static void add_work(void *arg) {
     struct upload *u = arg;
     u->st = dag_add(u->dag, u->data, &u->err);
+    if (u->sum) sha256_add(u->sum, u->data);
     if (u->st != SR_OK || !u->keep) return;
     if (!write_direct(u)) {
         if (!set_direct(u, false))

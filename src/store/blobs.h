@@ -21,7 +21,8 @@ struct blobs;
 /* quota: bytes of content taken in all; UINT64_MAX: as the disk has room. Owned: blobs_close. */
 SR_CHECK sr_status blobs_open(const char *dir, uint64_t quota, struct blobs **ret,
                               struct sr_err *err);
-void blobs_close(struct blobs *b); /* accepts NULL */
+void blobs_close(struct blobs *b);       /* accepts NULL */
+int blobs_dir_fd(const struct blobs *b); /* borrowed */
 
 struct upload; /* owned: upload_end or upload_drop */
 /* keep false: only the CID is wanted, nothing is stored. SR_E_UNAVAILABLE: too many at once. */
@@ -32,6 +33,8 @@ SR_CHECK sr_status upload_add(struct upload *u, struct slice data, struct sr_err
 /* Waits until all is on disk under its name. Frees u, also on failure. */
 SR_CHECK sr_status upload_end(struct upload *take_u, struct dag_result *ret, struct sr_err *err);
 void upload_drop(struct upload *take_u); /* accepts NULL */
+/* Also feeds what is added to *sum (borrowed until the upload ends), on the thread pool. */
+void upload_sum(struct upload *u, struct sha256 *sum);
 /* A folder's block. Waits. */
 SR_CHECK sr_status blobs_put_dir(struct blobs *b, struct slice block, struct cid *ret,
                                  struct sr_err *err);

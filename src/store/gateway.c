@@ -143,8 +143,8 @@ static sr_status send_listing(struct http_req *rq, const struct cid *cid, const 
     return http_reply_json(rq, 200, &out, err);
 }
 
-static sr_status send_file(struct store *s, struct http_req *rq, const char *etag,
-                           const struct blob *b, struct sr_err *err) {
+sr_status store_send_file(struct store *s, struct http_req *rq, const char *etag,
+                          const struct blob *b, struct sr_err *err) {
     struct slice range, unless;
     uint64_t from = 0, to = b->size;
     range_kind kind = RANGE_ALL;
@@ -197,5 +197,5 @@ sr_status store_gateway(struct http_req *rq, void *role, struct sr_err *err) {
         return http_reply(rq, 304, NULL, (struct slice){NULL, 0}, err);
     if (raw) return send_raw(rq, &b, err);
     if (b.dir) return send_listing(rq, &cid, &b, err);
-    return send_file(s, rq, etag, &b, err);
+    return store_send_file(s, rq, etag, &b, err);
 }

@@ -97,6 +97,10 @@ sr_status store_repo_stat(struct http_req *rq, void *role, struct sr_err *err) {
 void store_error(struct http_req *rq, const struct sr_err *e) {
     cleanup_buf struct buf out = {0};
     bool rpc = slice_starts(http_path(rq), "/api/");
+    if (slice_starts(http_path(rq), "/v2/")) {
+        reg_error(rq, e);
+        return;
+    }
     buf_init(&out, 4096);
     struct jw w = jw_of(&out);
     jw_obj(&w);
@@ -125,6 +129,11 @@ sr_status store_serve(struct store *s, const char *host, uint16_t port, int list
         {"POST", "/api/v0/repo/stat", store_repo_stat, 0},
         {"GET", "/ipfs/*", store_gateway, 0},
         {"GET", "/v1/store", store_repo_stat, 0},
+        {"GET", "/v2/*", reg_get, 0},
+        {"POST", "/v2/*", reg_post, 0},
+        {"PATCH", "/v2/*", reg_patch, 0},
+        {"PUT", "/v2/*", reg_put, REG_MANIFEST_MAX},
+        {"DELETE", "/v2/*", reg_delete, 0},
     };
     const struct http_opts opts = {.routes = routes,
                                    .n_routes = SR_ARRAY_LEN(routes),

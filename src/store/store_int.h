@@ -2,6 +2,7 @@
 /* store_int.h - the role's state and handlers; private to this folder */
 #pragma once
 #include "store/blobs.h"
+#include "store/registry.h"
 #include "store/store.h"
 
 #define ADD_PARTS_MAX     10000u        /* files of one add */
@@ -18,6 +19,7 @@ struct store {
     uint64_t max_add;
     size_t sends;
     uint64_t grace_ms; /* ADD_GRACE_MS; tests shorten it */
+    struct registry registry;
 };
 
 sr_status store_add(struct http_req *rq, void *role, struct sr_err *err);
@@ -33,6 +35,9 @@ void store_error(struct http_req *rq, const struct sr_err *e);
 /* Sends bytes from..to of a file as the body of a started answer. */
 SR_CHECK sr_status store_send(struct store *s, struct http_req *rq, int fd, uint64_t from,
                               uint64_t to, struct sr_err *err);
+/* A whole file or the range that is asked for, of an answer whose headers are set. */
+SR_CHECK sr_status store_send_file(struct store *s, struct http_req *rq, const char *etag,
+                                   const struct blob *b, struct sr_err *err);
 /* SR_E_UNAVAILABLE when too many files are being sent; ask before the answer starts. */
 SR_CHECK sr_status store_may_send(const struct store *s, struct sr_err *err);
 /* Serves until net_stop; the routes of this folder. */

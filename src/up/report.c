@@ -49,6 +49,7 @@ sr_status write_network_json(const struct network *n, struct sr_err *err) {
     service(n, &w, "market", "market", PORT_MARKET, "");
     service(n, &w, "sms", "sms", PORT_SMS, "");
     service(n, &w, "ipfsNode", "store", PORT_STORE, "");
+    service(n, &w, "registry", "store", PORT_STORE, "");
     service(n, &w, "ipfsGateway", "store", PORT_STORE, "");
     service(n, &w, "compass", "market", PORT_MARKET, "");
     service(n, &w, "pocoSubgraph", "market", PORT_MARKET, "/subgraphs/poco");
