@@ -334,6 +334,13 @@ struct sr_deal_ids {
 SR_PUBLIC SR_WARN sr_status sr_run_start(struct sr_client *c, const struct sr_run *run,
                                          struct sr_deal_ids *ret_ids, struct sr_err *err);
 
+/* What a task's app tried on the network, as its room counted. */
+struct sr_egress_count {
+    uint64_t connections; /* to hosts that its image lists */
+    uint64_t failed;      /* of these: not reached */
+    uint64_t refused;     /* names and addresses that are not listed */
+    uint64_t sent, received;
+};
 struct sr_task {
     char task[SR_HASH_TEXT];
     char deal[SR_HASH_TEXT];
@@ -344,6 +351,8 @@ struct sr_task {
     char result_location[256]; /* "/ipfs/<cid>"; "" when there is none */
     char result_digest[SR_HASH_TEXT];
     char worker[SR_ADDR_TEXT]; /* "" when not known */
+    bool has_egress;           /* the scheduler has heard of the end */
+    struct sr_egress_count egress;
 };
 SR_PUBLIC SR_WARN sr_status sr_task_show(struct sr_client *c, const char *task,
                                          struct sr_task *ret_t, struct sr_err *err);

@@ -84,6 +84,19 @@ static void put_grant(struct cli *c, const struct sr_grant_info *g) {
     out_str(c, "tx", g->tx);
 }
 
+/* egress: a JSON array of hosts; NULL: not known. */
+static void put_network(struct cli *c, const char *egress) {
+    if (c->json) {
+        out_json(c, "egress", egress);
+    } else if (!egress) {
+        out_text(c, "%-16s not known: its image is not in the store\n", "network");
+    } else if (strcmp(egress, "[]") == 0) {
+        out_text(c, "%-16s none: this app cannot talk to anybody\n", "network");
+    } else {
+        out_text(c, "%-16s this app can talk to %s, and to nobody else\n", "network", egress);
+    }
+}
+
 sr_status cmd_data_grant(struct cli *c, struct sr_err *err) {
     struct sr_grant g = {.data = c->args[0],
                          .app = cli_value(c, "--app"),
@@ -97,12 +110,20 @@ sr_status cmd_data_grant(struct cli *c, struct sr_err *err) {
     if (!g.bulk || cli_value(c, "--count"))
         SR_TRY(parse_count(cli_value(c, "--count"), &g.count, err));
     struct sr_grant_info info;
-    SR_TRY(sr_data_grant(c->client, &g, &info, err));
-    out_begin(c);
-    out_str(c, "data", c->args[0]);
-    put_grant(c, &info);
-    out_end(c);
-    return SR_OK;
+    struct sr_app app = {0};
+    struct sr_err unknown = {0}; /* the grant says what is wrong with the app, if anything is */
+    bool any = strcmp(g.app, "any") == 0;
+    bool seen = !any && sr_app_show(c->client, g.app, &app, &unknown) == SR_OK;
+    sr_status st = sr_data_grant(c->client, &g, &info, err);
+    if (st == SR_OK) {
+        out_begin(c);
+        out_str(c, "data", c->args[0]);
+        put_grant(c, &info);
+        if (seen) put_network(c, app.egress);
+        out_end(c);
+    }
+    sr_app_done(&app);
+    return st;
 }
 
 static void put_grants(struct cli *c, const char *key, const struct sr_grant_info *list, size_t n) {
@@ -192,12 +213,7 @@ static void put_app(struct cli *c, const struct sr_app *a) {
     out_str(c, "owner", a->owner);
     out_str(c, "multiaddr", a->multiaddr);
     out_str(c, "checksum", a->checksum);
-    out_json(c, "egress", a->egress);
-    if (!c->json && a->egress)
-        out_text(c, "%-16s none: %s\n", "network",
-                 strcmp(a->egress, "[]") == 0
-                     ? "this app cannot talk to anybody"
-                     : "rooms do not let an app reach its declared hosts yet");
+    put_network(c, a->egress);
     out_str(c, c->json ? "orderHash" : "order", a->order_hash);
     out_str(c, "tx", a->tx);
     out_end(c);

@@ -136,6 +136,25 @@ sr_status cmd_deal_show(struct cli *c, struct sr_err *err) {
     return SR_OK;
 }
 
+/* What the app tried on the network: in JSON always, for people when it tried anything. */
+static void put_egress(struct cli *c, const struct sr_task *t) {
+    const struct sr_egress_count *e = &t->egress;
+    char text[200];
+    if (!t->has_egress) return;
+    (void)snprintf(text, sizeof text,
+                   c->json ? "{\"connections\":%llu,\"failed\":%llu,\"refused\":%llu,"
+                             "\"sent\":%llu,\"received\":%llu}"
+                           : "%llu connections (%llu failed), %llu refused, %llu bytes sent, "
+                             "%llu received",
+                   (unsigned long long)e->connections, (unsigned long long)e->failed,
+                   (unsigned long long)e->refused, (unsigned long long)e->sent,
+                   (unsigned long long)e->received);
+    if (c->json)
+        out_json(c, "egress", text);
+    else if (e->connections + e->refused > 0)
+        out_str(c, "network", text);
+}
+
 static void put_task(struct cli *c, const struct sr_task *t) {
     out_begin(c);
     out_str(c, "task", t->task);
@@ -147,6 +166,7 @@ static void put_task(struct cli *c, const struct sr_task *t) {
     out_time(c, c->json ? "finalDeadline" : "final deadline", t->final_deadline_unix_s);
     out_str(c, "result", t->result_location);
     out_str(c, "digest", t->result_digest);
+    put_egress(c, t);
     out_end(c);
 }
 

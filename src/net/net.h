@@ -81,6 +81,10 @@ SR_CHECK sr_status stream_read_full(struct stream *s, void *p, size_t n, uint64_
 /* Waits until the kernel has all of it (back-pressure). One writer at a time: the stream holds an
  * fmutex for it. */
 SR_CHECK sr_status stream_write(struct stream *s, struct slice data, struct sr_err *err);
+/* Both, in order and with nothing between them, in one packet when small. */
+SR_CHECK sr_status stream_write2(struct stream *s, struct slice a, struct slice b,
+                                 struct sr_err *err);
+void stream_end(struct stream *s);      /* sends no more; the other side may (no TLS) */
 void stream_shutdown(struct stream *s); /* wakes readers and writers with SR_E_CANCELLED */
 void stream_close(struct stream *s);    /* accepts NULL */
 

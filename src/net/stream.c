@@ -189,6 +189,15 @@ sr_status stream_write2_(struct stream *s, struct slice a, struct slice b, struc
     return st;
 }
 
+sr_status stream_write2(struct stream *s, struct slice a, struct slice b, struct sr_err *err) {
+    return stream_write2_(s, a, b, err);
+}
+
+void stream_end(struct stream *s) {
+    SR_ASSERT(!s->ssl);
+    if (!s->shut && s->io.fd >= 0) (void)shutdown(s->io.fd, SHUT_WR);
+}
+
 /* ---- connecting ---- */
 
 /* A name look-up on the thread pool; on the heap, so that a cancelled fiber can leave it behind. */

@@ -34,6 +34,20 @@ sr_status oci_strings_add(struct oci_strings *s, struct slice text, size_t max,
     return SR_OK;
 }
 
+sr_status oci_strings_copy(const struct oci_strings *s, struct oci_strings *ret,
+                           struct sr_err *err) {
+    struct oci_strings copy = {0};
+    sr_status st = SR_OK;
+    for (size_t i = 0; i < s->n && st == SR_OK; i++)
+        st = oci_strings_add(&copy, slice_str(s->v[i]), s->n, err);
+    if (st != SR_OK) {
+        oci_strings_done(&copy);
+        return st;
+    }
+    *ret = copy;
+    return SR_OK;
+}
+
 bool oci_digest_parse(struct slice text, struct hash *ret_h) {
     if (!slice_starts(text, "sha256:") || text.n != 7 + 64) return false;
     for (size_t i = 7; i < text.n; i++)
@@ -52,7 +66,15 @@ bool oci_egress_valid(struct slice text) {
         if (!word && !inner) return false;
         if (c == '.' && i > 0 && host.p[i - 1] == '.') return false;
     }
-    return num_u64(port, 65535, &n) && n > 0;
+    /* Names only: an address (all of its last word digits) says nothing to the data's owner, and
+     * nothing vouches for it. */
+    struct slice last = host, head;
+    while (slice_cut(last, '.', &head, &last)) {
+    }
+    last = last.n ? last : head;
+    bool letters = false;
+    for (size_t i = 0; i < last.n; i++) letters |= last.p[i] >= 'a' && last.p[i] <= 'z';
+    return letters && num_u64(port, 65535, &n) && n > 0;
 }
 
 sr_status oci_egress_parse(struct slice label, struct oci_strings *ret, struct sr_err *err) {
@@ -62,7 +84,7 @@ sr_status oci_egress_parse(struct slice label, struct oci_strings *ret, struct s
         one = slice_trim(one);
         if (one.n == 0) continue;
         if (!oci_egress_valid(one))
-            return sr_fail(err, SR_E_MALFORMED, "egress %s is not host:port", log_q(one).s);
+            return sr_fail(err, SR_E_MALFORMED, "egress %s is not name:port", log_q(one).s);
         SR_TRY(oci_strings_add(ret, one, OCI_MAX_EGRESS, err));
     }
     return SR_OK;

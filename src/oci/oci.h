@@ -40,6 +40,10 @@ struct oci_strings {
     char **v; /* NULL-terminated */
     size_t n;
 };
+void oci_strings_done(struct oci_strings *s);
+/* *ret is owned: oci_strings_done. */
+SR_CHECK sr_status oci_strings_copy(const struct oci_strings *s, struct oci_strings *ret,
+                                    struct sr_err *err);
 /* What the image's config says. Owned by the image. */
 struct oci_config {
     struct oci_strings argv;   /* Entrypoint then Cmd */
@@ -103,5 +107,6 @@ SR_CHECK sr_status oci_build(const char *dir, const char *out_path, struct oci_b
                              struct sr_err *err);
 void oci_built_done(struct oci_built *b);
 
-/* "host:port" of an egress list: a DNS name or an address, a port 1-65535; false otherwise. */
+/* "name:port" of an egress list: a DNS name in lower case (no address), a port 1-65535; false
+ * otherwise. */
 bool oci_egress_valid(struct slice text);

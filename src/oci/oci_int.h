@@ -25,7 +25,6 @@ struct oci_image {
 };
 #define OCI_MAGIC 0x4f434931u
 
-void oci_strings_done(struct oci_strings *s);
 /* Adds a copy; at most max entries. */
 SR_CHECK sr_status oci_strings_add(struct oci_strings *s, struct slice text, size_t max,
                                    struct sr_err *err);

@@ -114,12 +114,64 @@ bool door_input_read(struct slice body, struct door_input *ret) {
     return true;
 }
 
+void door_flow_write(struct buf *b, unsigned type, const struct door_flow *m) {
+    buf_u32(b, m->id);
+    if (type == DOOR_FLOW)
+        buf_add(b, m->data);
+    else if (type != DOOR_FLOW_END && type != DOOR_FLOW_CLOSE)
+        buf_u32(b, m->n);
+}
+
+bool door_flow_read(unsigned type, struct slice body, struct door_flow *ret) {
+    struct rd r = rd_of(body);
+    struct door_flow m = {.id = rd_u32(&r)};
+    switch (type) {
+    case DOOR_FLOW:
+        m.data = rd_take(&r, rd_left(&r));
+        if (m.data.n == 0 || m.data.n > DOOR_FLOW_MAX) return false;
+        break;
+    case DOOR_FLOW_END:
+    case DOOR_FLOW_CLOSE: break;
+    case DOOR_OPEN: m.n = rd_u32(&r); break;
+    case DOOR_OPENED:
+        m.n = rd_u32(&r);
+        if (m.n > DOOR_OPENED_UNREACHED) return false;
+        break;
+    case DOOR_FLOW_TOOK:
+        m.n = rd_u32(&r);
+        if (m.n == 0 || m.n > DOOR_FLOW_WINDOW) return false;
+        break;
+    default: return false;
+    }
+    if (!rd_done(&r)) return false;
+    *ret = m;
+    return true;
+}
+
+static void put_egress(struct buf *b, const struct door_egress *e) {
+    buf_u32(b, e->connections);
+    buf_u32(b, e->failed);
+    buf_u32(b, e->refused);
+    buf_u64(b, e->sent);
+    buf_u64(b, e->received);
+}
+
+static struct door_egress get_egress(struct rd *r) {
+    struct door_egress e = {.connections = rd_u32(r)};
+    e.failed = rd_u32(r);
+    e.refused = rd_u32(r);
+    e.sent = rd_u64(r);
+    e.received = rd_u64(r);
+    return e;
+}
+
 void door_done_write(struct buf *b, const struct door_done *m) {
     buf_put(b, m->digest.b, 32);
     buf_put(b, m->signature.b, 65);
     put_blob(b, m->callback);
     put_blob(b, m->tail_out);
     put_blob(b, m->tail_err);
+    put_egress(b, &m->egress);
 }
 
 bool door_done_read(struct slice body, struct door_done *ret) {
@@ -130,6 +182,7 @@ bool door_done_read(struct slice body, struct door_done *ret) {
     m.callback = get_blob(&r, DOOR_CALLBACK_MAX);
     m.tail_out = get_blob(&r, WIRE_LOG_TAIL_MAX);
     m.tail_err = get_blob(&r, WIRE_LOG_TAIL_MAX);
+    m.egress = get_egress(&r);
     if (!rd_done(&r)) return false;
     *ret = m;
     return true;
@@ -153,6 +206,7 @@ void door_failed_write(struct buf *b, const struct door_failed *m) {
     buf_u32(b, m->has_exit ? m->exit_code : 0);
     put_blob(b, m->tail_out);
     put_blob(b, m->tail_err);
+    put_egress(b, &m->egress);
 }
 
 bool door_failed_read(struct slice body, struct door_failed *ret) {
@@ -164,6 +218,7 @@ bool door_failed_read(struct slice body, struct door_failed *ret) {
     m.exit_code = rd_u32(&r);
     m.tail_out = get_blob(&r, WIRE_LOG_TAIL_MAX);
     m.tail_err = get_blob(&r, WIRE_LOG_TAIL_MAX);
+    m.egress = get_egress(&r);
     if (!rd_done(&r) || blame < BLAME_APP || blame > BLAME_HOST || has_exit > 1) return false;
     m.blame = (door_blame)blame;
     m.has_exit = has_exit == 1;

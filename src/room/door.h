@@ -16,6 +16,9 @@
  *                                               RUNNING, when the app starts
  *                                               RESULT, DATA..., END   (not for a callback)
  *                                               DONE; or at any time FAILED
+ *   while the app runs, when its image lists hosts (egress), by flow:
+ *                                               OPEN
+ *   OPENED; FLOW, FLOW_END, FLOW_TOOK, FLOW_CLOSE   the same four
  * After DONE or FAILED the room exits. When either end closes, the other gives up.
  *
  * Depends on: base, crypto (types).  Used by: room, worker.  Allocates: only into buffers it is
@@ -24,7 +27,7 @@
 #pragma once
 #include "wire/formats.h"
 
-#define DOOR_VERSION      1
+#define DOOR_VERSION      2
 #define DOOR_HEAD         8
 #define DOOR_BODY_MAX     (1u << 20)
 #define DOOR_DATA_MAX     (256u << 10) /* of one DATA frame */
@@ -34,6 +37,11 @@
 #define DOOR_CAUSE_MAX    80u
 #define DOOR_SIZE_UNKNOWN UINT64_MAX
 
+/* ---- an app's connections to the hosts that its image lists ---- */
+#define DOOR_FLOWS       64u          /* at once */
+#define DOOR_FLOW_MAX    (32u << 10)  /* bytes of one FLOW */
+#define DOOR_FLOW_WINDOW (128u << 10) /* sent and not yet told by FLOW_TOOK, in each direction */
+
 enum {
     DOOR_BEGIN = 1,
     DOOR_IMAGE,
@@ -42,12 +50,18 @@ enum {
     DOOR_INPUT,
     DOOR_DATA,
     DOOR_END,
+    DOOR_OPENED,
+    DOOR_FLOW, /* these four from both ends */
+    DOOR_FLOW_END,
+    DOOR_FLOW_TOOK,
+    DOOR_FLOW_CLOSE,
     DOOR_READY = 0x80,
     DOOR_BINDING,
     DOOR_RUNNING,
     DOOR_RESULT,
     DOOR_DONE,
-    DOOR_FAILED
+    DOOR_FAILED,
+    DOOR_OPEN
 };
 
 void door_head_write(uint8_t dst[DOOR_HEAD], unsigned type, size_t n);
@@ -90,11 +104,31 @@ struct door_input {
 void door_input_write(struct buf *b, const struct door_input *m);
 SR_CHECK bool door_input_read(struct slice body, struct door_input *ret);
 
+/* One frame of a flow. OPEN: n is the place in the image's list; OPENED: n is a door_opened;
+ * FLOW_TOOK: n is how many bytes were passed on; FLOW: data. */
+struct door_flow {
+    uint32_t id; /* given by the room, counts up, never used again */
+    uint32_t n;
+    struct slice data; /* borrowed */
+};
+typedef enum { DOOR_OPENED_OK, DOOR_OPENED_REFUSED, DOOR_OPENED_UNREACHED } door_opened;
+void door_flow_write(struct buf *b, unsigned type, const struct door_flow *m);
+SR_CHECK bool door_flow_read(unsigned type, struct slice body, struct door_flow *ret);
+
+/* What the app tried on the network, as its room counted. */
+struct door_egress {
+    uint32_t connections; /* to listed hosts */
+    uint32_t failed;      /* of these: not made by the worker */
+    uint32_t refused;     /* names that are not listed, and addresses without a way there */
+    uint64_t sent, received;
+};
+
 struct door_done {
     struct hash digest;
     struct sr_signature signature; /* of the enclave message, by the challenge key */
     struct slice callback;         /* empty without; borrowed, like the tails */
     struct slice tail_out, tail_err;
+    struct door_egress egress;
 };
 void door_done_write(struct buf *b, const struct door_done *m);
 SR_CHECK bool door_done_read(struct slice body, struct door_done *ret);
@@ -107,6 +141,7 @@ struct door_failed {
     bool has_exit;
     uint32_t exit_code;
     struct slice tail_out, tail_err;
+    struct door_egress egress;
 };
 void door_failed_write(struct buf *b, const struct door_failed *m);
 SR_CHECK bool door_failed_read(struct slice body, struct door_failed *ret);

@@ -42,6 +42,7 @@ static void tell_failure(struct room *r, const struct sr_err *e) {
         .exit_code = r->end.code,
         .tail_out = buf_slice(&r->end.tail_out),
         .tail_err = buf_slice(&r->end.tail_err),
+        .egress = r->egress,
     };
     buf_init(&body, DOOR_BODY_MAX);
     door_failed_write(&body, &m);

@@ -26,7 +26,8 @@ struct room {
     struct task task;
     bool has_task;
     struct app_end end;
-    const char *cause; /* of a failure; static */
+    struct door_egress egress; /* what the app tried */
+    const char *cause;         /* of a failure; static */
     door_blame blame;
 };
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "room/egress.h"
 #include "room/stage.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #define MIB (1024u * 1024u)
 
@@ -54,23 +57,48 @@ static sr_status judge_end(struct room *r, struct sr_err *err) {
     return sr_fail(err, SR_E_CANCELLED, "the worker has gone");
 }
 
-static sr_status run(struct room *r, const struct app_spec *spec, struct sr_err *err) {
-    struct app_proc p;
-    sr_status st = app_start(&r->jail, spec, &p, err);
-    if (st != SR_OK)
-        return fail_task(r, "APP_COMPUTE_FAILED", st == SR_E_TASK ? BLAME_APP : BLAME_HOST, st);
+static sr_status watch(struct room *r, struct app_proc *p, struct egress *net, struct sr_err *err) {
     struct watch_limits w = {.memory_bytes = r->begin.memory_bytes,
                              .seconds = r->task.seconds < r->begin.seconds ? r->task.seconds
                                                                            : r->begin.seconds,
-                             .stream_fd = r->fd};
-    st = room_send(r, DOOR_RUNNING, slice_of(NULL, 0), err);
+                             .stream_fd = r->fd,
+                             .egress = net};
+    sr_status st = room_send(r, DOOR_RUNNING, slice_of(NULL, 0), err);
     if (st != SR_OK) {
-        app_drop(&p);
+        app_drop(p);
         return st;
     }
-    st = app_watch(&p, &w, &r->end, err);
+    st = app_watch(p, &w, &r->end, err);
+    r->egress = egress_count(net);
     if (st != SR_OK) return fail_task(r, "APP_COMPUTE_FAILED", BLAME_HOST, st);
     return judge_end(r, err);
+}
+
+/* No list, no network: neither a resolver nor anything that listens. */
+static sr_status connect_app(struct room *r, struct egress **ret, struct sr_err *err) {
+    const struct oci_strings *list = &oci_config(r->image)->egress;
+    *ret = NULL;
+    if (list->n == 0) return SR_OK;
+    cleanup_close int root = open(JAIL_APP_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) return sr_fail(err, SR_E_SYS, "opening the image's folder");
+    jail_as_app(&r->jail);
+    sr_status st = egress_resolver_file(root, err);
+    jail_as_room();
+    return st == SR_OK ? egress_new(r, list, ret, err) : st;
+}
+
+static sr_status run(struct room *r, const struct app_spec *spec, struct sr_err *err) {
+    struct app_proc p;
+    struct egress *net = NULL;
+    sr_status st = connect_app(r, &net, err);
+    if (st == SR_OK) st = app_start(&r->jail, spec, &p, err);
+    if (st != SR_OK) {
+        egress_free(net);
+        return fail_task(r, "APP_COMPUTE_FAILED", st == SR_E_TASK ? BLAME_APP : BLAME_HOST, st);
+    }
+    st = watch(r, &p, net, err);
+    egress_free(net);
+    return st;
 }
 
 sr_status stage_app(struct room *r, struct sr_err *err) {

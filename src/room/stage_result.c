@@ -56,7 +56,8 @@ static sr_status send_done(struct room *r, const struct computed *c, struct sr_e
     struct door_done m = {.digest = c->digest,
                           .callback = buf_slice(&c->callback),
                           .tail_out = buf_slice(&r->end.tail_out),
-                          .tail_err = buf_slice(&r->end.tail_err)};
+                          .tail_err = buf_slice(&r->end.tail_err),
+                          .egress = r->egress};
     sr_status st = sign(r, &c->digest, &m.signature, err);
     if (st != SR_OK) return fail_task(r, "POST_COMPUTE_INVALID_TEE_SIGNATURE", BLAME_HOST, st);
     cleanup_buf struct buf body;

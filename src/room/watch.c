@@ -123,22 +123,40 @@ static void read_tails(struct watch *w) {
     if (w->p->err >= 0) tail_read(&w->p->err, &w->e->tail_err);
 }
 
+#define WATCH_FDS 4
+
+/* What the app's connections have to say; the worker's going away is the watch's to judge. */
+static sr_status carry(struct watch *w, const struct pollfd *fds, size_t n, struct sr_err *err) {
+    if (!w->limits->egress) return SR_OK;
+    struct sr_err e = {0};
+    bool stream = (fds[3].revents & POLLIN) != 0;
+    sr_status st = egress_ready(w->limits->egress, fds + WATCH_FDS, n, stream, &e);
+    if (st == SR_OK || st == SR_E_CANCELLED) return SR_OK;
+    *err = e;
+    return st;
+}
+
 static sr_status watch_loop(struct watch *w, app_how *ret_forced, bool *ret_is_forced,
                             struct sr_err *err) {
+    struct egress *net = w->limits->egress;
     int64_t next_look = clock_mono_us() + 1000; /* the first after 1 ms: hogs are fast */
     for (;;) {
-        struct pollfd fds[] = {{.fd = w->p->pidfd, .events = POLLIN},
-                               {.fd = w->p->out, .events = POLLIN},
-                               {.fd = w->p->err, .events = POLLIN},
-                               {.fd = w->limits->stream_fd, .events = POLLRDHUP}};
+        struct pollfd fds[WATCH_FDS + EGRESS_POLL_MAX] = {
+            {.fd = w->p->pidfd, .events = POLLIN},
+            {.fd = w->p->out, .events = POLLIN},
+            {.fd = w->p->err, .events = POLLIN},
+            {.fd = w->limits->stream_fd, .events = (short)(net ? POLLRDHUP | POLLIN : POLLRDHUP)}};
+        size_t n_net = net ? egress_poll(net, fds + WATCH_FDS) : 0;
         int64_t now = clock_mono_us();
         struct timespec wait = {0};
         if (next_look > now) wait.tv_nsec = (long)(next_look - now) * 1000;
-        int n = ppoll(fds, SR_ARRAY_LEN(fds), &wait, NULL);
+        int n = ppoll(fds, WATCH_FDS + n_net, &wait, NULL);
         if (n < 0 && errno != EINTR) return sr_fail(err, SR_E_SYS, "watching the app");
         read_tails(w);
         if (fds[0].revents != 0) return SR_OK;
-        if (clock_mono_us() < next_look && (fds[3].revents == 0 || n <= 0)) continue;
+        if (n > 0) SR_TRY(carry(w, fds, n_net, err));
+        bool hung_up = n > 0 && (fds[3].revents & ~POLLIN) != 0;
+        if (clock_mono_us() < next_look && !hung_up) continue;
         if (must_end(w, ret_forced)) {
             *ret_is_forced = true;
             return SR_OK;

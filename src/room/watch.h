@@ -5,6 +5,7 @@
  * Depends on: jail.h.  Used by: room's main.  Limits: WATCH_*, WIRE_LOG_TAIL_MAX.
  */
 #pragma once
+#include "room/egress.h"
 #include "room/jail.h"
 
 #define WATCH_TICK_MS 20 /* between two looks at memory */
@@ -26,6 +27,7 @@ struct watch_limits {
     uint64_t memory_bytes;
     uint32_t seconds;
     int stream_fd;
+    struct egress *egress; /* the app's connections are carried meanwhile; NULL: it has none */
 };
 /* Waits for the app's end or ends it; all its processes are gone on return. */
 SR_CHECK sr_status app_watch(struct app_proc *p, const struct watch_limits *w,

@@ -23,6 +23,10 @@ static void put_view(struct jw *w, const struct task_row *t) {
         jw_key(w, "exitCode");
         jw_i64(w, t->exit_code);
     }
+    if (t->egress[0]) {
+        jw_key(w, "egress");
+        jw_raw(w, slice_str(t->egress));
+    }
     if (t->has_worker) jw_kaddr(w, "worker", &t->worker);
     jw_ku64(w, "updated", t->updated_ms);
     jw_end_obj(w);

@@ -28,6 +28,7 @@
 #define SCHED_MARGIN_S       5       /* no start so shortly before the contribution deadline */
 #define SCHED_TICK_MS        500
 #define SCHED_CAUSE_MAX      64
+#define SCHED_EGRESS_MAX     200
 #define SCHED_MESSAGE_MAX    1000
 #define SCHED_LOGIN_MS       10000
 #define SCHED_STRANGERS_MAX  64 /* connections that have not logged in */
@@ -144,6 +145,7 @@ struct task_row {
     char stage[16];
     char cause[SCHED_CAUSE_MAX + 1];
     char message[SCHED_MESSAGE_MAX + 1];
+    char egress[SCHED_EGRESS_MAX + 1]; /* JSON; "": not told */
     bool has_exit;
     int64_t exit_code;
     bool has_worker;
@@ -193,6 +195,9 @@ SR_CHECK sr_status task_failed(struct sched *s, const struct hash *id, const cha
 SR_CHECK sr_status task_note(struct sched *s, const struct hash *id, const char *message,
                              uint64_t not_before_ms, struct sr_err *err);
 /* The current attempt's report: exit code, outputs, state. */
+/* What the app tried on the network, as its room counted. */
+SR_CHECK sr_status task_note_egress(struct sched *s, const struct hash *id,
+                                    const struct json_val *v, struct sr_err *err);
 SR_CHECK sr_status attempt_report(struct sched *s, const struct hash *id, const char *state,
                                   const char *cause, const char *blame, const int64_t *exit_code,
                                   struct slice out, struct slice errout, struct sr_err *err);

@@ -39,6 +39,7 @@ static const char *const schema[] = {
     " made_ms BIGINT NOT NULL);",
     "CREATE INDEX deal_app ON deal (app); CREATE INDEX deal_dataset ON deal (dataset);"
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL);",
+    "ALTER TABLE task ADD COLUMN egress TEXT;",
 };
 
 sr_status tasks_open(struct sched *s, const char *path, struct sr_err *err) {
@@ -68,7 +69,7 @@ sr_status task_load(struct sched *s, const struct hash *id, struct task_row *ret
     SR_TRY(db_select(s->db,
                      "SELECT deal, idx, status, stage, cause, message, exit_code, worker, active,"
                      " attempts, on_chain, vanished, rev, updated_ms, not_before_ms,"
-                     " contribution_deadline, final_deadline FROM task WHERE id = $1",
+                     " contribution_deadline, final_deadline, egress FROM task WHERE id = $1",
                      DB_ARGS(db_hash(id)), &r, err));
     if (!db_next(r)) {
         SR_TRY(db_end(sr_take_ptr(r), err));
@@ -95,6 +96,7 @@ sr_status task_load(struct sched *s, const struct hash *id, struct task_row *ret
     t.not_before_ms = db_col_u64(r, 14);
     t.contribution_deadline = db_col_u64(r, 15);
     t.final_deadline = db_col_u64(r, 16);
+    copy_text(t.egress, sizeof t.egress, db_col_bytes(r, 17));
     SR_TRY(db_end(sr_take_ptr(r), err));
     *ret = t;
     return SR_OK;
@@ -422,6 +424,24 @@ sr_status task_note(struct sched *s, const struct hash *id, const char *message,
         DB_ARGS(db_hash(id), db_str(message), db_u64(not_before_ms), db_u64(now_ms()),
                 db_i64(TS_WAITING)),
         err);
+}
+
+sr_status task_note_egress(struct sched *s, const struct hash *id, const struct json_val *v,
+                           struct sr_err *err) {
+    static const char *const names[] = {"connections", "failed", "refused", "sent", "received"};
+    cleanup_buf struct buf b;
+    buf_init(&b, SCHED_EGRESS_MAX);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    for (size_t i = 0; i < SR_ARRAY_LEN(names); i++) {
+        uint64_t n;
+        if (!json_u64(json_get(v, names[i]), &n)) return SR_OK; /* an older worker's word */
+        jw_ku64(&w, names[i], n);
+    }
+    jw_end_obj(&w);
+    SR_TRY(buf_status(&b, err));
+    return db_run(s->db, "UPDATE task SET egress = $2 WHERE id = $1",
+                  DB_ARGS(db_hash(id), db_text(buf_slice(&b))), err);
 }
 
 static struct slice tail_of(struct slice s) {

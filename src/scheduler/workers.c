@@ -207,6 +207,7 @@ static sr_status on_done(struct pool_worker *w, const struct hash *task, const s
                          struct sr_err *err) {
     int64_t code = 0;
     bool has = exit_code_of(json_get(m, "exitCode"), &code);
+    SR_TRY(task_note_egress(w->s, task, json_get(m, "egress"), err));
     SR_TRY(attempt_report(w->s, task, "DONE", NULL, NULL, has ? &code : NULL, text_of(m, "stdout"),
                           text_of(m, "stderr"), err));
     task_changed(w->s, task);
@@ -239,6 +240,7 @@ static sr_status on_failed(struct pool_worker *w, const struct hash *task, const
                    message.n ? (const char *)message.p : "");
     int64_t code = 0;
     bool has = exit_code_of(json_get(m, "exitCode"), &code);
+    SR_TRY(task_note_egress(w->s, task, json_get(m, "egress"), err));
     return dispatch_attempt_failed(w->s, task, cause_text, message_text, who, has ? &code : NULL,
                                    text_of(m, "stdout"), text_of(m, "stderr"), err);
 }

@@ -164,6 +164,13 @@ static sr_status show(void *arg, struct sr_err *err) {
                        (const char *)text.p + 5);
     else
         TEXT_PUT(a->ret->multiaddr, text);
+    if (st == SR_OK) {
+        struct oci_strings hosts = {0};
+        struct sr_err unknown = {0}; /* then nothing is said of it */
+        if (sdk_image_egress(c, a->ret->multiaddr, &app.checksum, &hosts, &unknown) == SR_OK)
+            st = egress_json(&hosts, &a->ret->egress, err);
+        oci_strings_done(&hosts);
+    }
     poco_app_done(&app);
     return st;
 }

@@ -119,6 +119,13 @@ SR_CHECK sr_status sdk_create(struct sr_client *c, struct slice code, struct eth
  * patience_ms, or where there can be none, the caller goes on without. */
 int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms);
 
+/* image.c: the hosts that an app's image lists. SR_E_UNAVAILABLE when it is not in the store. *ret
+ * is owned: oci_strings_done. */
+struct oci_strings;
+SR_CHECK sr_status sdk_image_egress(struct sr_client *c, const char *location,
+                                    const struct hash *checksum, struct oci_strings *ret,
+                                    struct sr_err *err);
+
 /* sms.c */
 /* Is the secret service there, and its vault's key genuine? Before anything is registered. */
 SR_CHECK sr_status sms_ready(struct sr_client *c, struct sr_err *err);

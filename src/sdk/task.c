@@ -33,6 +33,12 @@ static void read_status(const struct json_val *v, struct sr_task *t) {
                        message.n > 0 ? (const char *)message.p : "");
     struct addr a;
     if (json_addr(json_get(v, "worker"), &a) && !addr_is_zero(&a)) addr_put(t->worker, &a);
+    const struct json_val *e = json_get(v, "egress");
+    t->has_egress = json_u64(json_get(e, "connections"), &t->egress.connections) &&
+                    json_u64(json_get(e, "failed"), &t->egress.failed) &&
+                    json_u64(json_get(e, "refused"), &t->egress.refused) &&
+                    json_u64(json_get(e, "sent"), &t->egress.sent) &&
+                    json_u64(json_get(e, "received"), &t->egress.received);
 }
 
 static sr_status from_chain(struct sr_client *c, const struct hash *task, struct sr_task *t,

@@ -6,11 +6,15 @@
 
 static const char usage[] =
     "usage: strongroom up     [--dir DIR] [--port BASE] [--json] [--detach]\n"
+    "                         [--egress-loopback NAMES]\n"
     "       strongroom down   [--dir DIR] [--json]\n"
     "       strongroom status [--dir DIR] [--json]\n"
     "DIR is $STRONGROOM_DIR, else ~/.strongroom. BASE (8545) is the chain's port, the other "
     "services\n"
-    "take the next ones; 0: any free ports.\n";
+    "take the next ones; 0: any free ports. NAMES (commas between them), where an app's image "
+    "lists them, lead to "
+    "this\n"
+    "machine, so that an app can be tried with a server of one's own.\n";
 
 static char *absolute(const char *path) {
     if (path[0] == '/') return slice_dup(slice_str(path));
@@ -49,6 +53,16 @@ static sr_status parse_one(int argc, char **argv, int *i, struct up_options *o,
     if (strcmp(a, "--detach") == 0 && up) {
         o->detach = true;
         return SR_OK;
+    }
+    static const char loopback[] = "--egress-loopback";
+    if (up && slice_starts(slice_str(a), loopback)) {
+        const char *names = a + sizeof loopback - 1;
+        if (names[0] == 0)
+            names = *i + 1 < argc ? argv[++*i] : "=";
+        else if (names[0] != '=')
+            return wrong(err, "unknown flag", a);
+        o->egress_loopback = names[0] == '=' ? names + 1 : names;
+        return o->egress_loopback[0] ? SR_OK : wrong(err, "no value after", a);
     }
     bool dir = slice_starts(slice_str(a), "--dir"), port = slice_starts(slice_str(a), "--port");
     const char *rest = a + (dir ? 5 : 6);

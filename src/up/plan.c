@@ -165,6 +165,7 @@ static void add_worker(struct plan *p) {
     pair(c, "--slots", "2");
     pair(c, "--memory", "512m");
     pair(c, "--output", "256m");
+    if (p->n->opt.egress_loopback) pair(c, "--egress-loopback", p->n->opt.egress_loopback);
     if (!p->n->tools.room) c->state = CHILD_ABSENT;
 }
 

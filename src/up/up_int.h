@@ -23,6 +23,7 @@ struct up_options {
     const char *word; /* up, down, status */
     char *dir;        /* owned, absolute */
     uint16_t base;    /* 0: any free ports */
+    const char *egress_loopback; /* borrowed from argv; NULL: none */
     bool json, detach;
 };
 SR_CHECK sr_status up_parse(int argc, char **argv, struct up_options *ret, struct sr_err *err);

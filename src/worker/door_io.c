@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/worker_int.h"
+#include "worker/door_io.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,8 +9,7 @@
 sr_status door_send(struct door *d, unsigned type, struct slice body, struct sr_err *err) {
     uint8_t head[DOOR_HEAD];
     door_head_write(head, type, body.n);
-    SR_TRY(stream_write(d->stream, slice_of(head, sizeof head), err));
-    return body.n > 0 ? stream_write(d->stream, body, err) : SR_OK;
+    return stream_write2(d->stream, slice_of(head, sizeof head), body, err);
 }
 
 sr_status door_recv(struct door *d, uint64_t timeout_ms, unsigned *ret_type, struct sr_err *err) {
@@ -40,15 +39,15 @@ void door_close(struct door *d) {
     free(d);
 }
 
-static sr_status launch(struct worker *w, struct door **ret, struct sr_err *err) {
+sr_status door_launch(const struct launcher *l, struct door **ret, struct sr_err *err) {
     unsigned type;
     struct door *d = sr_calloc_n(1, sizeof *d);
     if (!d) return sr_fail(err, SR_E_NOMEM, "room");
     d->room.pidfd = d->room.stream = -1;
     buf_init(&d->frame, DOOR_BODY_MAX);
-    sr_status st = launcher_start(&w->launcher, &d->room, err);
+    sr_status st = launcher_start(l, &d->room, err);
     if (st == SR_OK) st = stream_from_fd(sr_take_fd(d->room.stream), &d->stream, err);
-    if (st == SR_OK) st = door_recv(d, WORKER_ROOM_MS, &type, err);
+    if (st == SR_OK) st = door_recv(d, DOOR_ROOM_MS, &type, err);
     if (st == SR_OK && type == DOOR_FAILED) {
         struct door_failed f;
         st = door_failed_read(buf_slice(&d->frame), &f)
@@ -64,41 +63,4 @@ static sr_status launch(struct worker *w, struct door **ret, struct sr_err *err)
     }
     *ret = d;
     return SR_OK;
-}
-
-static bool has_ended(const struct door *d) {
-    struct pollfd p = {.fd = d->room.pidfd, .events = POLLIN};
-    return poll(&p, 1, 0) != 0;
-}
-
-sr_status door_open(struct worker *w, struct door **ret, struct sr_err *err) {
-    struct door *d = sr_take_ptr(w->spare);
-    if (d && has_ended(d)) {
-        door_close(d);
-        d = NULL;
-    }
-    if (!d) return launch(w, ret, err);
-    *ret = d;
-    return SR_OK;
-}
-
-static void spare_fiber(void *arg) {
-    struct worker *w = arg;
-    struct sr_err err = {0};
-    struct door *d = NULL;
-    sr_status st = launch(w, &d, &err);
-    w->making_spare = false;
-    if (st != SR_OK) {
-        log_err(LOG_WARN, "room_spare", &err);
-        return;
-    }
-    if (w->spare || net_stopping())
-        door_close(d);
-    else
-        w->spare = d;
-}
-
-void door_spare_start(struct worker *w) {
-    if (w->spare || w->making_spare || net_stopping()) return;
-    w->making_spare = fiber_start(spare_fiber, w, NULL) == SR_OK;
 }

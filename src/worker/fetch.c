@@ -128,6 +128,16 @@ sr_status fetch_image(struct job *j, int *ret_fd, bool *ret_cached, struct sr_er
     return SR_OK;
 }
 
+sr_status image_hosts(struct job *j, int fd, struct sr_err *err) {
+    struct oci_source src;
+    struct oci_image *img;
+    SR_TRY(oci_source_fd(fd, &src, err));
+    SR_TRY(oci_open(src, &j->app_checksum, &img, err));
+    sr_status st = oci_strings_copy(&oci_config(img)->egress, &j->hosts, err);
+    oci_close(img);
+    return st;
+}
+
 /* ---- into the room ---- */
 
 static sr_status begin_input(struct door *d, unsigned type, size_t index, uint64_t size,

@@ -43,6 +43,7 @@ void job_free(struct job *j) {
     buf_done(&j->tail_err);
     buf_done(&j->callback_data);
     buf_done(&j->results);
+    oci_strings_done(&j->hosts);
     free(j);
 }
 
@@ -105,6 +106,7 @@ static sr_status take_failed(struct job *j, struct slice body, struct sr_err *er
     j->has_exit = f.has_exit;
     j->exit_code = f.exit_code;
     take_tails(j, f.tail_out, f.tail_err);
+    j->egress = f.egress;
     return job_fail(j, NULL, f.blame,
                     sr_fail(err, SR_E_TASK, "%.*s", (int)(f.message.n < 239 ? f.message.n : 239),
                             (const char *)f.message.p));
@@ -176,7 +178,7 @@ static sr_status send_begin(struct job *j, struct door *d, struct sr_err *err) {
 static sr_status take_binding(struct job *j, struct door *d, struct buf *body,
                               struct door_binding *ret, struct sr_err *err) {
     unsigned type;
-    SR_TRY(door_recv(d, WORKER_ROOM_MS, &type, err));
+    SR_TRY(door_recv(d, DOOR_ROOM_MS, &type, err));
     if (type == DOOR_FAILED) return take_failed(j, buf_slice(&d->frame), err);
     buf_add(body, buf_slice(&d->frame));
     SR_TRY(buf_status(body, err));
@@ -266,18 +268,25 @@ static sr_status take_done(struct job *j, struct slice body, struct sr_err *err)
     j->enclave_sign = m.signature;
     buf_add(&j->callback_data, m.callback);
     take_tails(j, m.tail_out, m.tail_err);
+    j->egress = m.egress;
     return buf_status(&j->callback_data, err);
 }
 
 static sr_status await_result(struct job *j, struct door *d, struct sr_err *err) {
-    uint64_t wait_ms = WORKER_ROOM_MS;
+    int64_t until = clock_mono_us() + DOOR_ROOM_MS * 1000ll;
     for (;;) {
         unsigned type;
-        SR_TRY(door_recv(d, wait_ms, &type, err));
+        int64_t left_us = until - clock_mono_us();
+        if (left_us <= 0) return sr_fail(err, SR_E_TIMEOUT, "the room does not end");
+        SR_TRY(door_recv(d, (uint64_t)left_us / 1000 + 1, &type, err));
+        if (j->proxy && proxy_takes(type)) {
+            SR_TRY(proxy_frame(j->proxy, type, buf_slice(&d->frame), err));
+            continue;
+        }
         switch (type) {
         case DOOR_RUNNING:
             link_stage(j, "running");
-            wait_ms = j->seconds * 1000 + WORKER_ROOM_MS;
+            until = clock_mono_us() + ((int64_t)j->seconds * 1000 + DOOR_ROOM_MS) * 1000;
             break;
         case DOOR_RESULT: SR_TRY(take_archive(j, d, err)); break;
         case DOOR_DONE: return take_done(j, buf_slice(&d->frame), err);
@@ -291,8 +300,13 @@ static sr_status in_room(struct job *j, struct door *d, int image_fd, struct sr_
     struct sr_err e = {0};
     sr_status st = attest(j, d, image_fd, &e);
     if (st == SR_OK) st = send_inputs(j, d, &e);
+    if (st == SR_OK && j->hosts.n > 0)
+        st = proxy_new(d, &j->hosts, j->w->egress_loopback, &j->proxy, &e);
     if (st == SR_OK) st = await_result(j, d, &e);
-    return st == SR_OK ? st : room_broke(j, d, &e, err);
+    if (st != SR_OK) st = room_broke(j, d, &e, err);
+    stream_shutdown(d->stream);
+    proxy_free(sr_take_ptr(j->proxy));
+    return st;
 }
 
 static sr_status compute(struct job *j, struct sr_err *err) {
@@ -302,7 +316,13 @@ static sr_status compute(struct job *j, struct sr_err *err) {
     link_stage(j, "fetching");
     SR_TRY(fetch_image(j, &image_fd, &cached, err));
     link_stage(j, "attesting");
-    sr_status st = door_open(w, &j->door, err);
+    sr_status st = image_hosts(j, image_fd, err);
+    if (st != SR_OK) { /* it was right when it was fetched */
+        (void)close(image_fd);
+        image_forget(w, &j->app_checksum);
+        return job_fail(j, "APP_IMAGE_DOWNLOAD_FAILED", BLAME_HOST, st);
+    }
+    st = door_open(w, &j->door, err);
     door_spare_start(w);
     if (st != SR_OK) {
         (void)close(image_fd);

@@ -135,10 +135,23 @@ static void put_tails(struct jw *w, const struct job *j) {
     jw_kstr(w, "stderr", end_that_fits(buf_slice(&j->tail_err)));
 }
 
+static void put_egress(struct jw *w, const struct job *j) {
+    const struct door_egress *e = &j->egress;
+    jw_key(w, "egress");
+    jw_obj(w);
+    jw_ku64(w, "connections", e->connections);
+    jw_ku64(w, "failed", e->failed);
+    jw_ku64(w, "refused", e->refused);
+    jw_ku64(w, "sent", e->sent);
+    jw_ku64(w, "received", e->received);
+    jw_end_obj(w);
+}
+
 void msg_done(struct buf *b, const struct job *j) {
     struct jw w = start(b, "done", &j->task);
     jw_khash(&w, "tx", &j->tx);
     jw_ku64(&w, "exitCode", 0);
+    put_egress(&w, j);
     put_tails(&w, j);
     jw_end_obj(&w);
 }
@@ -153,6 +166,7 @@ void msg_failed(struct buf *b, const struct job *j, const struct sr_err *e) {
     jw_kstr(&w, "message", buf_slice(&text));
     if (j->has_exit) jw_ku64(&w, "exitCode", j->exit_code);
     jw_kcstr(&w, "blame", door_blame_name(j->cause ? j->blame : BLAME_HOST));
+    put_egress(&w, j);
     put_tails(&w, j);
     jw_end_obj(&w);
 }

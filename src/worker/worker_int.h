@@ -4,10 +4,12 @@
 #include "eth/eth.h"
 #include "ipfs/client.h"
 #include "net/role.h"
+#include "oci/oci.h"
 #include "poco/poco.h"
 #include "room/door.h"
 #include "wire/vault_client.h"
-#include "worker/launcher.h"
+#include "worker/door_io.h"
+#include "worker/proxy.h"
 
 #define WORKER_MAX_SLOTS      64u
 #define WORKER_MAX_JOBS       256u /* with those whose end the scheduler has not heard */
@@ -18,7 +20,6 @@
 #define WORKER_RETRY_MS       500u   /* between tries of a service that is away */
 #define WORKER_RELEASE_MS     45000u /* how long the secret service may be away: a nonce's life */
 #define WORKER_UPLOAD_MS      120000u
-#define WORKER_ROOM_MS        20000u /* for the room's own steps */
 #define WORKER_ROOM_RESULT_MS 120000u
 #define WORKER_ROOM_BYTES     (64u << 20)  /* for the room itself */
 #define WORKER_ARCHIVE_EXTRA  (256u << 20) /* a result's archive beyond its files */
@@ -35,13 +36,6 @@ typedef enum {
     JOB_RUNNING,
     JOB_ENDED, /* its last message waits to be sent */
 } job_state;
-
-/* A room and its stream, in fibers. */
-struct door {
-    struct launched room;
-    struct stream *stream;
-    struct buf frame; /* body of the last received message */
-};
 
 struct job {
     struct worker *w;
@@ -61,8 +55,11 @@ struct job {
     bool initialized, has_callback;
     struct addr callback;
     /* what became of it */
-    const char *stage; /* static; the last one that was told */
-    struct door *door; /* while a room lives */
+    const char *stage;        /* static; the last one that was told */
+    struct door *door;        /* while a room lives */
+    struct oci_strings hosts; /* which the app may reach, by its image */
+    struct proxy *proxy;      /* carries its connections; NULL: hosts is empty */
+    struct door_egress egress;
     struct addr challenge;
     struct buf attested; /* that message, to say again after a lost connection */
     bool authorised;
@@ -87,6 +84,7 @@ struct job {
 
 struct worker {
     const char *dir, *scheduler, *store, *sms, *name, *ws_url; /* ws_url NULL: the node is polled */
+    const char *egress_loopback; /* development: names that lead to this host; NULL: none */
     struct addr hub, me, sms_identity;
     uint64_t chain_id, slots, memory_bytes, disk_bytes, processes;
     struct vault_client *vault;
@@ -146,17 +144,15 @@ sr_status job_fail(struct job *j, const char *cause, door_blame blame, sr_status
 /* DIR/jobs/<task>/name, owned. */
 char *job_path(const struct job *j, const char *name) SR_CHECK;
 
-/* ---- door_io.c: rooms ---- */
+/* ---- spare.c: one room always waits in its jail ---- */
 SR_CHECK sr_status door_open(struct worker *w, struct door **ret, struct sr_err *err); /* READY */
 void door_spare_start(struct worker *w); /* sees to it that a room waits */
-void door_close(struct door *d);         /* kills the room; accepts NULL */
-SR_CHECK sr_status door_send(struct door *d, unsigned type, struct slice body, struct sr_err *err);
-SR_CHECK sr_status door_recv(struct door *d, uint64_t timeout_ms, unsigned *ret_type,
-                             struct sr_err *err);
 
 /* ---- fetch.c: what goes into a room, and comes out ---- */
 SR_CHECK sr_status fetch_image(struct job *j, int *ret_fd, bool *ret_cached, struct sr_err *err);
 void image_forget(const struct worker *w, const struct hash *digest);
+/* Reads what the image's config lists under "egress" into j->hosts. */
+SR_CHECK sr_status image_hosts(struct job *j, int fd, struct sr_err *err);
 SR_CHECK sr_status send_image(struct door *d, int fd, struct sr_err *err);
 SR_CHECK sr_status send_inputs(struct job *j, struct door *d, struct sr_err *err);
 SR_CHECK sr_status upload_result(struct job *j, struct sr_err *err);

@@ -11,7 +11,7 @@
 
 struct flags {
     const char *rpc, *ws, *chain_id, *hub, *vault, *scheduler, *store, *sms, *sms_identity, *room,
-        *authority, *slots, *memory, *output, *processes, *name;
+        *authority, *slots, *memory, *output, *processes, *name, *egress_loopback;
 };
 
 static sr_status usage(struct sr_err *err, const char *flag, const char *what) {
@@ -37,6 +37,8 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
         {"--memory", &f->memory, false, "memory of one app (" DEFAULT_MEMORY ")"},
         {"--output", &f->output, false, "image, inputs and results of one app (" DEFAULT_DISK ")"},
         {"--processes", &f->processes, false, "processes of one app (" DEFAULT_PROCESSES ")"},
+        {"--egress-loopback", &f->egress_loopback, false,
+         "development (with --authority): names of apps' egress lists that lead to this host"},
         {"--name", &f->name, false, "name shown by the scheduler"},
     };
     SR_TRY(role_parse(argc, argv, "worker", table, SR_ARRAY_LEN(table), rf, err));
@@ -60,6 +62,9 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
                  &w->processes) ||
         w->processes == 0)
         return usage(err, "--processes", "a number above 0");
+    if (f->egress_loopback && !f->authority)
+        return usage(err, "--egress-loopback", "for a worker without SIMULATED evidence");
+    w->egress_loopback = f->egress_loopback;
     w->dir = rf->dir;
     w->scheduler = f->scheduler;
     w->store = f->store;

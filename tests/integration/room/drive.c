@@ -47,7 +47,12 @@ void drive_teardown(struct drive_world *w) {
 
 void drive_image(struct drive_world *w, const char *exe, const char *name,
                  struct hash *ret_digest) {
-    char dir[256], path[512], json[256];
+    drive_image_egress(w, exe, name, NULL, ret_digest);
+}
+
+void drive_image_egress(struct drive_world *w, const char *exe, const char *name,
+                        const char *egress, struct hash *ret_digest) {
+    char dir[256], path[512], json[4096];
     struct oci_built built;
     struct sr_err err = {0};
     struct buf bytes;
@@ -58,7 +63,8 @@ void drive_image(struct drive_world *w, const char *exe, const char *name,
     (void)snprintf(path, sizeof path, "%s/app", dir);
     MUST(fs_write_atomic(path, buf_slice(&bytes), 0755, NULL));
     buf_done(&bytes);
-    (void)snprintf(json, sizeof json, "{\"name\":\"%s\",\"entrypoint\":\"app\"}", name);
+    (void)snprintf(json, sizeof json, "{\"name\":\"%s\",\"entrypoint\":\"app\"%s%s}", name,
+                   egress ? ",\"egress\":" : "", egress ? egress : "");
     (void)snprintf(path, sizeof path, "%s/app.json", dir);
     MUST(fs_write_atomic(path, slice_str(json), 0644, NULL));
     (void)snprintf(path, sizeof path, "%s.oci", dir);
@@ -257,6 +263,55 @@ static bool send_begin(struct drive_world *w, int fd, const struct drive *d,
     return ok;
 }
 
+struct served {
+    struct launched *r;
+    const struct drive *d;
+    struct drive_end *e;
+    int64_t start;
+};
+
+static void read_cause(struct drive_end *e) {
+    if (!e->failed) return;
+    (void)snprintf(e->cause, sizeof e->cause, "%.*s", (int)e->f.cause.n,
+                   (const char *)e->f.cause.p);
+    (void)snprintf(e->message, sizeof e->message, "%.*s", (int)e->f.message.n,
+                   (const char *)e->f.message.p);
+}
+
+/* As the worker does it, with its own proxy. */
+static sr_status serve(void *arg, struct sr_err *err) {
+    struct served *s = arg;
+    struct door door = {.room = {.pidfd = -1, .stream = -1}};
+    struct proxy *p = NULL;
+    unsigned type;
+    buf_init(&door.frame, DOOR_BODY_MAX);
+    MUST(stream_from_fd(sr_take_fd(s->r->stream), &door.stream, NULL));
+    MUST(proxy_new(&door, s->d->egress, s->d->loopback, &p, NULL));
+    while (!s->e->done && !s->e->failed && door_recv(&door, 60000, &type, NULL) == SR_OK) {
+        struct slice body = buf_slice(&door.frame);
+        if (proxy_takes(type)) {
+            MUST(proxy_frame(p, type, body, err));
+        } else if (type == DOOR_RUNNING) {
+            s->e->running_us = clock_mono_us() - s->start;
+            if (s->d->while_running) s->d->while_running(s->d->arg, s->r);
+        } else if (type == DOOR_DATA) {
+            buf_add(&s->e->archive, body);
+        } else if (type == DOOR_DONE || type == DOOR_FAILED) {
+            buf_add(&s->e->body, body);
+            s->e->done = type == DOOR_DONE && door_done_read(buf_slice(&s->e->body), &s->e->d);
+            s->e->failed =
+                type == DOOR_FAILED && door_failed_read(buf_slice(&s->e->body), &s->e->f);
+            s->e->end_us = clock_mono_us() - s->start;
+        }
+    }
+    read_cause(s->e);
+    stream_shutdown(door.stream);
+    proxy_free(p);
+    stream_close(door.stream);
+    buf_done(&door.frame);
+    return SR_OK;
+}
+
 static void receive_end(struct launched *r, const struct drive *d, int64_t start,
                         struct drive_end *e) {
     unsigned type;
@@ -276,12 +331,7 @@ static void receive_end(struct launched *r, const struct drive *d, int64_t start
             e->end_us = clock_mono_us() - start;
         }
     }
-    if (e->failed) {
-        (void)snprintf(e->cause, sizeof e->cause, "%.*s", (int)e->f.cause.n,
-                       (const char *)e->f.cause.p);
-        (void)snprintf(e->message, sizeof e->message, "%.*s", (int)e->f.message.n,
-                       (const char *)e->f.message.p);
-    }
+    read_cause(e);
     buf_done(&b);
 }
 
@@ -322,7 +372,12 @@ void drive_run(struct drive_world *w, const char *image, const struct hash *dige
         ok = send_bytes(r.stream, DOOR_DATASET, i, buf_slice(&ready[i].cipher));
     for (uint32_t i = 0; ok && i < d->n_inputs; i++)
         ok = send_bytes(r.stream, DOOR_INPUT, i, d->input_bytes[i]);
-    receive_end(&r, d, start, ret);
+    if (d->egress) {
+        MUST(net_init(NULL));
+        MUST(net_call(serve, &(struct served){&r, d, ret, start}, NULL));
+    } else {
+        receive_end(&r, d, start, ret);
+    }
     launched_end(&r);
     for (size_t i = 0; i < d->n_data; i++) {
         buf_done(&ready[i].cipher);

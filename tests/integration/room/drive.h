@@ -2,7 +2,7 @@
 /* drive.h - plays worker and secret service for one room, blocking: for tests and measurements */
 #pragma once
 #include "room/door.h"
-#include "worker/launcher.h"
+#include "worker/proxy.h"
 
 struct drive_data {
     struct slice plain;
@@ -21,7 +21,10 @@ struct drive {
     uint64_t memory_bytes, disk_bytes;                      /* 0: 256 MiB each */
     uint32_t processes, seconds;                            /* 0: 64, 20 */
     bool other_signer, other_task, other_room, other_image; /* tampering */
-    void (*while_running)(void *arg, struct launched *r);   /* called at RUNNING */
+    /* The image's list, and its names that lead to this host: then a real proxy serves the app. */
+    const struct oci_strings *egress;
+    const char *loopback;
+    void (*while_running)(void *arg, struct launched *r); /* called at RUNNING */
     void *arg;
 };
 struct drive_end {
@@ -48,6 +51,9 @@ void drive_keys(struct drive_world *w); /* the secret service's, new */
 void drive_teardown(struct drive_world *w);
 /* Packs one executable as an image; *ret_digest its manifest's. */
 void drive_image(struct drive_world *w, const char *exe, const char *name, struct hash *ret_digest);
+/* egress: JSON of app.json's list; NULL: none. */
+void drive_image_egress(struct drive_world *w, const char *exe, const char *name,
+                        const char *egress, struct hash *ret_digest);
 /* image is the name given to drive_image. */
 void drive_run(struct drive_world *w, const char *image, const struct hash *digest,
                const struct drive *d, struct drive_end *ret);
