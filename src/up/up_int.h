@@ -20,9 +20,9 @@ enum up_port { PORT_CHAIN, PORT_MARKET, PORT_SMS, PORT_STORE, PORT_SCHEDULER, PO
 extern const char *const up_port_names[PORT_COUNT];
 
 struct up_options {
-    const char *word; /* up, down, status */
-    char *dir;        /* owned, absolute */
-    uint16_t base;    /* 0: any free ports */
+    const char *word;            /* up, down, status */
+    char *dir;                   /* owned, absolute */
+    uint16_t base;               /* 0: any free ports */
     const char *egress_loopback; /* borrowed from argv; NULL: none */
     bool json, detach;
 };
