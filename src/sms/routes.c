@@ -64,6 +64,31 @@ static sr_status properties(struct http_req *rq, void *role, struct sr_err *err)
     return http_reply(rq, status, NULL, (struct slice){NULL, 0}, err);
 }
 
+/*
+ * The official stack's routes of a task's start. Here a task's challenge key is born in its room,
+ * and secrets are released sealed to it (POST /v1/tasks/{task}/release): an official scheduler or
+ * worker gets the status it knows, with the reason.  SPEC: services.md#33-other-routes
+ */
+static sr_status no_challenge(struct http_req *rq, void *role, struct sr_err *err) {
+    (void)role;
+    return http_reply(
+        rq, 404, "application/json",
+        SLICE_LIT("{\"error\":\"no challenge key is made by this service: a room makes its own\","
+                  "\"code\":\"CHALLENGE_BORN_IN_ENCLAVE\","
+                  "\"hint\":\"use Strongroom's scheduler and worker\"}"),
+        err);
+}
+
+static sr_status no_session(struct http_req *rq, void *role, struct sr_err *err) {
+    (void)role;
+    return http_reply(
+        rq, 501, "application/json",
+        SLICE_LIT(
+            "{\"error\":\"SECURE_SESSION_NO_TEE_FRAMEWORK\",\"code\":\"SESSIONS_ARE_RELEASES\","
+            "\"hint\":\"secrets are released to a room: POST /v1/tasks/{task}/release\"}"),
+        err);
+}
+
 static sr_status metrics(struct http_req *rq, void *role, struct sr_err *err) {
     struct sms *s = role;
     static const char *const names[] = {"web3Secrets", "web2Secrets", "requesterSecrets",
@@ -105,6 +130,8 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
         {"GET", "/tee/framework", framework, 0},
         {"GET", "/tee/properties/{framework}", properties, 0},
         {"GET", "/tee/properties/{framework}/{version}", properties, 0},
+        {"POST", "/tee/challenges/{task}", no_challenge, 1024},
+        {"POST", "/tee/sessions", no_session, SMS_BODY_MAX},
         {"GET", "/v1/vault", sms_vault_key, 0},
         {"POST", "/v1/nonces", sms_nonce, 1024},
         {"POST", "/v1/tasks/{task}/release", sms_release, SMS_RELEASE_MAX},

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network for a test of the official npm clients: the real programs, a temporary folder, free ports.
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { IExecDataProtectorCore, getWeb3Provider } from "@iexec/dataprotector";
+import { IExec, utils } from "iexec";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const build = resolve(process.env.STRONGROOM_BUILD ?? join(root, "build"));
 const program = join(build, "strongroom");
 export const iapps = join(build, "iapps");
+export const sum = (byte) => "0x" + byte.repeat(32);
+
+// Asks until the answer is there: for what a service learns from the chain a moment later.
+export async function until(probe) {
+  for (;;) {
+    const x = await probe();
+    if (x) return x;
+    await new Promise((go) => setTimeout(go, 50));
+  }
+}
 
 export class Network {
   static async up() {
@@ -52,6 +64,47 @@ export class Network {
     const done = spawnSync(program, [...args, "--as", who, "--json"], { env: this.env, encoding: "utf8", timeout: 120000 });
     if (done.status !== code) throw new Error(`${args.join(" ")}: exit ${done.status}\n${done.stdout}\n${done.stderr}`);
     return JSON.parse(done.stdout);
+  }
+
+  signer(key) {
+    return utils.getSignerFromPrivateKey(this.json.rpcUrl, key, { allowExperimentalNetworks: true });
+  }
+
+  // The npm library as an account of the network (or of a key), more: options that differ.
+  iexec(who, more = {}) {
+    const key = who.startsWith("0x") ? who : this.account(who).privateKey;
+    return new IExec({ ethProvider: this.signer(key) }, { ...this.iexecOptions(), allowExperimentalNetworks: true, ...more });
+  }
+
+  core(who, more = {}) {
+    const key = who.startsWith("0x") ? who : this.account(who).privateKey;
+    return new IExecDataProtectorCore(getWeb3Provider(key, this.json.rpcUrl, { allowExperimentalNetworks: true }), { ...this.dataProtectorOptions(), ...more });
+  }
+
+  // A folder with a chain.json and a wallet for the npm command line.
+  npmFolder(who) {
+    const folder = join(this.home, `npm-${who}`);
+    const s = this.json.services, id = String(this.json.chainId);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "chain.json"), JSON.stringify({ default: "dev", chains: { dev: {
+      id, host: this.json.rpcUrl, hub: this.json.contracts.hub, sms: s.sms, ipfsGateway: s.ipfsGateway,
+      iexecGateway: s.market, compass: s.compass, pocoSubgraph: s.pocoSubgraph } } }));
+    const a = this.account(who);
+    writeFileSync(join(folder, "wallet.json"), JSON.stringify({ privateKey: a.privateKey, address: a.address }));
+    return folder;
+  }
+
+  // The npm command line with --raw: what it printed, of standard output when it went well, else of standard error.
+  npm(folder, args, ok = true) {
+    return new Promise((done, failed) => {
+      execFile(process.execPath, [join(root, "node_modules/iexec/dist/esm/cli/cmd/iexec.js"), ...args, "--raw"],
+        { cwd: folder, env: { HOME: this.home, PATH: process.env.PATH }, timeout: 120000 }, (e, out, err) => {
+          const text = (out.trim() || err.trim()).split("\n").at(-1);
+          let json;
+          try { json = JSON.parse(text); } catch { failed(new Error(`${args.join(" ")}: ${out}${err}`)); return; }
+          if (json.ok === ok) done(json); else failed(new Error(`${args.join(" ")}: ${text}`));
+        });
+    });
   }
 
   iexecOptions() {
