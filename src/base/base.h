@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/status.h"
 #include "base/u256.h"

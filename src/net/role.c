@@ -3,12 +3,18 @@
 #include "net/role.h"
 #include "net/net_int.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define READY_MAX 2048
+#define MMAP_FROM (256 * 1024) /* blocks from this size on are mappings of their own */
+#define QUIET_US  5000         /* of processor time in a second: nothing happens */
+#define QUIET_S   5            /* so many seconds of it */
+#define SETTLED   1000u
 
 static sr_status need_value(const char *flag, char **argv, int argc, int *i, const char **ret,
                             struct sr_err *err) {
@@ -124,6 +130,33 @@ static void watch_control(void *arg) {
     net_stop();
 }
 
+/* glibc's allocator keeps a heap for each thread, and large blocks once they were used: in a
+ * process with one loop and few threads that is memory without a use. */
+static void modest_allocator(void) {
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+}
+
+static int64_t cpu_us(void) {
+    struct timespec t;
+    if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) != 0) return 0;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Each second: after work, and then some seconds of quiet, memory goes back. */
+static void settle_when_quiet(void) {
+    static int64_t before;
+    static unsigned quiet = SETTLED;
+    int64_t now = cpu_us();
+    bool busy = now - before > QUIET_US;
+    before = now;
+    if (busy)
+        quiet = 0;
+    else if (quiet < SETTLED && ++quiet == QUIET_S)
+        mem_settle();
+    if (quiet == QUIET_S) quiet = SETTLED;
+}
+
 sr_status role_begin(const struct role_flags *rf, struct sr_err *err) {
     static uv_signal_t on_term, on_int;
     static int control_fd;
@@ -133,7 +166,9 @@ sr_status role_begin(const struct role_flags *rf, struct sr_err *err) {
         files.rlim_cur = files.rlim_max > 65536 ? 65536 : files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
+    modest_allocator();
     SR_TRY(net_init(err));
+    net_every_second_(settle_when_quiet);
     (void)uv_signal_init(net_loop(), &on_term);
     (void)uv_signal_init(net_loop(), &on_int);
     (void)uv_signal_start(&on_term, on_signal, SIGTERM);
@@ -165,6 +200,7 @@ void role_ready(const struct role_flags *rf, uint16_t port) {
     jw_ku64(&w, "port", port);
     jw_end_obj(&w);
     tell(rf, &b);
+    mem_settle();
     log_info("ready", "port=%u", port);
 }
 

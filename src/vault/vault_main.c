@@ -256,6 +256,7 @@ static sr_status run(struct flags *f, int argc, char **argv, struct sr_err *err)
                  !c.take_trust                          ? "none"
                  : tee_trust_is_simulated(c.take_trust) ? "SIMULATED"
                                                         : "hardware");
+        mem_settle();
 #ifndef CHECKED_BUILD /* the sanitizers ask the kernel for more */
         st = vault_sandbox(err);
 #endif
