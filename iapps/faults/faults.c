@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,34 @@ static int mode_copy(const char *arg) { /* the data set, or the named input, bec
     return 0;
 }
 
+/* The data sets of a bulk: which are there, and what the room says of them. */
+static int mode_bulk(const char *arg) {
+    (void)arg;
+    static char told[1u << 16];
+    char name[64], path[512];
+    const char *in = env_or("IEXEC_IN", "/iexec_in");
+    long n = strtol(env_or("IEXEC_BULK_SLICE_SIZE", "0"), NULL, 10);
+    FILE *f = out_file("bulk.txt");
+    for (long i = 1; i <= n && i <= 100; i++) {
+        struct stat st;
+        (void)snprintf(name, sizeof name, "IEXEC_DATASET_%ld_FILENAME", i);
+        const char *file = env_or(name, "");
+        (void)snprintf(path, sizeof path, "%s/%s", in, file);
+        bool there = *file && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+        (void)fprintf(f, "%ld %s %s\n", i, file, there ? "there" : "absent");
+    }
+    close_file(f);
+    (void)snprintf(path, sizeof path, "%s/strongroom-datasets.json", in);
+    int fd = open(path, O_RDONLY);
+    ssize_t got = fd < 0 ? -1 : read(fd, told, sizeof told);
+    if (got < 0) return 96;
+    f = out_file("told.json");
+    (void)fwrite(told, 1, (size_t)got, f);
+    close_file(f);
+    computed_path("bulk.txt");
+    return 0;
+}
+
 static int mode_folder(const char *arg) {
     (void)arg;
     char path[512];
@@ -253,6 +282,7 @@ int main(int argc, char **argv) {
         {"long-name", mode_long_name},
         {"environment", mode_environment},
         {"copy", mode_copy},
+        {"bulk", mode_bulk},
         {"folder", mode_folder},
         {"host", mode_host},
     };

@@ -341,6 +341,27 @@ struct sr_egress_count {
     uint64_t refused;     /* names and addresses that are not listed */
     uint64_t sent, received;
 };
+
+#define SR_BULK_MAX      10000 /* data sets of one bulk request */
+#define SR_BULK_PER_TASK 100   /* of one of its tasks */
+struct sr_bulk_task {
+    char deal[SR_HASH_TEXT], task[SR_HASH_TEXT], tx[SR_HASH_TEXT];
+    uint64_t index; /* of the list it works on: data sets index * per_task and on */
+};
+/*
+ * sr_bulk_start - one request for many data sets, in tasks of at most per_task (0:
+ * SR_BULK_PER_TASK)
+ *
+ * run->data    each granted for bulk (sr_grant.bulk); SR_E_REFUSED names those that are not
+ * ret_tasks    owned: sr_free
+ *
+ * A data set that cannot be used when its task runs (revoked, expired, missing, ...) does not end
+ * it: app and result have a file strongroom-datasets.json that tells what became of each.
+ */
+SR_PUBLIC SR_WARN sr_status sr_bulk_start(struct sr_client *c, const struct sr_run *run,
+                                          unsigned per_task, struct sr_bulk_task **ret_tasks,
+                                          size_t *ret_n, struct sr_err *err);
+
 struct sr_task {
     char task[SR_HASH_TEXT];
     char deal[SR_HASH_TEXT];

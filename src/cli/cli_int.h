@@ -132,6 +132,8 @@ sr_status cmd_attest_measure(struct cli *c, struct sr_err *err);
 sr_status cmd_attest_collateral(struct cli *c, struct sr_err *err);
 sr_status cmd_verify(struct cli *c, struct sr_err *err);
 sr_status cmd_task_evidence(struct cli *c, struct sr_err *err);
+/* cmd_bulk.c: run with --bulk */
+SR_CHECK sr_status cli_run_bulk(struct cli *c, const struct sr_run *run, struct sr_err *err);
 /* cmd_control.c */
 sr_status cmd_data_grants(struct cli *c, struct sr_err *err);
 sr_status cmd_data_received(struct cli *c, struct sr_err *err);

@@ -98,6 +98,12 @@ sr_status cmd_run(struct cli *c, struct sr_err *err) {
     if (!in) return sr_fail(err, SR_E_NOMEM, "out of memory");
     struct sr_deal_ids ids;
     sr_status st = gather(c, in, err);
+    if (cli_flag(c, "--bulk")) {
+        if (st == SR_OK) st = cli_run_bulk(c, &in->run, err);
+        input_done(in);
+        sr_free(in);
+        return st;
+    }
     if (st == SR_OK) st = sr_run_start(c->client, &in->run, &ids, err);
     input_done(in);
     sr_free(in);

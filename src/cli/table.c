@@ -77,6 +77,8 @@ static const struct cli_opt o_run[] = {
     OPT("--workerpool", "ADDR", "a workerpool (default: the network's)"),
     OPT("--beneficiary", "WHO", "who can decrypt the result (default: who acts)"),
     OPT("--plain-result", NULL, "do not encrypt the result: anybody can read it"),
+    OPT("--bulk", NULL, "many --data in one request, each granted for bulk; results in DIR/0, ..."),
+    OPT("--per-task", "N", "with --bulk: data sets of one task (default and most: 100)"),
 };
 static const struct cli_opt o_result[] = {OPT_OUT("folder for the result (default ./result-TASK)")};
 

@@ -3,8 +3,9 @@
 #include "poco/match_int.h"
 #include <stdlib.h>
 
-#define CALL_MAX   (1u << 18)
-#define ANSWER_MAX (1u << 20)
+#define CALL_MAX      (1u << 18)
+#define ANSWER_MAX    (1u << 20)
+#define DATASET_TYPES "(address,string,bytes,bytes32)"
 
 const char *const poco_task_status_word[5] = {"UNSET", "ACTIVE", "REVEALING", "COMPLETED",
                                               "FAILED"};
@@ -304,21 +305,27 @@ sr_status poco_view_app(const struct poco *p, const struct addr *a, struct eth_a
     return SR_OK;
 }
 
-sr_status poco_view_dataset(const struct poco *p, const struct addr *a, struct eth_at at,
-                            struct poco_dataset *ret, struct sr_err *err) {
-    cleanup_buf struct buf bytes;
-    buf_init(&bytes, ANSWER_MAX);
+sr_status poco_dataset_of(struct slice answer, struct poco_dataset *ret, struct sr_err *err) {
     cleanup_abi struct abi_out o = {0};
-    SR_TRY(view_resource(p, POCO_DATASET, a, at, "viewDataset(address)",
-                         "(address,string,bytes,bytes32)", &bytes, &o, err));
+    SR_TRY(abi_decode(answer, DATASET_TYPES, &o, err));
     const struct abi_val *v = o.v[0].list.v;
-    struct keep k = {.mem = malloc(bytes.n)};
+    struct keep k = {.mem = malloc(answer.n + 1)};
     if (!k.mem) return sr_fail(err, SR_E_NOMEM, "dataset");
     struct poco_dataset x = {.owner = v[0].addr, .checksum = v[3].hash, .mem = k.mem};
     x.name = keep(&k, v[1].bytes);
     x.multiaddr = keep(&k, v[2].bytes);
     *ret = x;
     return SR_OK;
+}
+
+sr_status poco_view_dataset(const struct poco *p, const struct addr *a, struct eth_at at,
+                            struct poco_dataset *ret, struct sr_err *err) {
+    cleanup_buf struct buf bytes;
+    buf_init(&bytes, ANSWER_MAX);
+    cleanup_abi struct abi_out o = {0};
+    SR_TRY(view_resource(p, POCO_DATASET, a, at, "viewDataset(address)", DATASET_TYPES, &bytes, &o,
+                         err));
+    return poco_dataset_of(buf_slice(&bytes), ret, err);
 }
 
 sr_status poco_view_workerpool(const struct poco *p, const struct addr *a, struct eth_at at,
@@ -453,17 +460,22 @@ sr_status poco_allowed(const struct poco *p, const struct addr *restriction,
     return SR_OK;
 }
 
+sr_status poco_enc_assert_dataset_deal(struct buf *b, const struct poco_order *order,
+                                       const struct hash *deal, struct sr_err *err) {
+    SR_ASSERT(order->kind == POCO_DATASET);
+    struct abi_val v[POCO_ORDER_VALS];
+    return abi_call(b,
+                    "assertDatasetDealCompatibility((address,uint256,uint256,bytes32,address,"
+                    "address,address,bytes32,bytes),bytes32)",
+                    err, poco_order_val(order, v), av_hash(deal));
+}
+
 sr_status poco_assert_dataset_deal(const struct poco *p, const struct poco_order *order,
                                    const struct hash *deal, struct eth_at at, struct sr_err *err) {
-    SR_ASSERT(order->kind == POCO_DATASET);
     cleanup_buf struct buf call, bytes;
     buf_init(&call, CALL_MAX);
     buf_init(&bytes, 1024);
-    struct abi_val v[POCO_ORDER_VALS];
-    SR_TRY(abi_call(&call,
-                    "assertDatasetDealCompatibility((address,uint256,uint256,bytes32,address,"
-                    "address,address,bytes32,bytes),bytes32)",
-                    err, poco_order_val(order, v), av_hash(deal)));
+    SR_TRY(poco_enc_assert_dataset_deal(&call, order, deal, err));
     return eth_call(p->rpc, NULL, &p->hub, buf_slice(&call), at, &bytes, err);
 }
 

@@ -135,6 +135,11 @@ SR_CHECK sr_status poco_verify(const struct poco *p, const struct poco_order *o,
 SR_CHECK sr_status poco_assert_dataset_deal(const struct poco *p, const struct poco_order *o,
                                             const struct hash *deal, struct eth_at at,
                                             struct sr_err *err);
+/* The same as a call of one's own making, for batches; and the answer to viewDataset(address). */
+SR_CHECK sr_status poco_enc_assert_dataset_deal(struct buf *b, const struct poco_order *o,
+                                                const struct hash *deal, struct sr_err *err);
+SR_CHECK sr_status poco_dataset_of(struct slice answer, struct poco_dataset *ret,
+                                   struct sr_err *err);
 /* RLC of a wallet (not staked); allowed(restriction, account) with ERC-734 groups. */
 SR_CHECK sr_status erc20_balance(struct eth_rpc *r, const struct addr *token, const struct addr *a,
                                  struct eth_at at, struct u256 *ret, struct sr_err *err);

@@ -90,6 +90,20 @@ struct addr_text dataset_file(const struct task_dataset *d) {
     return addr_text(&d->address);
 }
 
+void outcomes_json(const struct task *t, struct buf *b) {
+    struct jw w = jw_of(b);
+    jw_arr(&w);
+    for (size_t i = 0; i < t->n_datasets; i++) {
+        const struct task_dataset *d = &t->datasets[i];
+        jw_obj(&w);
+        jw_ku64(&w, "n", i + 1);
+        jw_kaddr(&w, "address", &d->address);
+        jw_kcstr(&w, "outcome", d->outcome[0] ? d->outcome : "released");
+        jw_end_obj(&w);
+    }
+    jw_end_arr(&w);
+}
+
 struct hash_text input_file(const char *url) {
     struct hash h = sha256(slice_str(url));
     return hash_text(&h);
@@ -134,10 +148,10 @@ static void set_datasets(struct env *e, const struct task *t) {
     /* Empty when there is none: the zero address reads as "there is one" to the published oracle
      * app. */
     struct addr_text one = {""};
-    if (t->n_datasets == 1) one = dataset_file(&t->datasets[0]);
+    if (t->n_datasets == 1 && !t->bulk) one = dataset_file(&t->datasets[0]);
     set_text(e, "IEXEC_DATASET_ADDRESS", one.s);
     set_text(e, "IEXEC_DATASET_FILENAME", one.s);
-    if (t->n_datasets <= 1) return;
+    if (!t->bulk && t->n_datasets <= 1) return;
     set_num(e, "IEXEC_BULK_SLICE_SIZE", t->n_datasets);
     for (size_t i = 0; i < t->n_datasets; i++) {
         (void)snprintf(name, sizeof name, "IEXEC_DATASET_%zu_FILENAME", i + 1);

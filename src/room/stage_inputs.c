@@ -4,6 +4,7 @@
 #include "ipfs/ipfs.h"
 #include "room/stage.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@ struct dataset_sink {
     struct aes_cbc aes;
     uint8_t iv[AES_IV_BYTES];
     size_t n_iv;
-    bool started, decrypt_failed, write_failed;
+    bool started, write_failed, any;
     uint8_t *plain;
 };
 
@@ -46,6 +47,7 @@ static sr_status put_plain(struct dataset_sink *s, size_t n, struct sr_err *err)
 static sr_status dataset_data(void *arg, struct slice data, struct sr_err *err) {
     struct dataset_sink *s = arg;
     size_t n;
+    s->any = s->any || data.n > 0;
     sha256_add(&s->sum, data);
     if (s->n_iv < AES_IV_BYTES) {
         size_t take = AES_IV_BYTES - s->n_iv < data.n ? AES_IV_BYTES - s->n_iv : data.n;
@@ -77,6 +79,21 @@ static sr_status dataset_end(struct dataset_sink *s, const struct hash *checksum
     return put_plain(s, n, err);
 }
 
+/* Of a bulk: the task goes on without it, and says so. */
+static sr_status go_without(struct room *r, struct task_dataset *d, const struct dataset_sink *s,
+                            const char *cause) {
+    cleanup_close int dir = open(JAIL_IN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const char *code = !s->any ? "DATASET_MISSING"
+                       : strcmp(cause, "PRE_COMPUTE_INVALID_DATASET_CHECKSUM") == 0
+                           ? "DATASET_CHECKSUM"
+                           : "DATASET_UNREADABLE";
+    (void)snprintf(d->outcome, sizeof d->outcome, "%s", code);
+    jail_as_app(&r->jail);
+    bool gone = dir >= 0 && unlinkat(dir, dataset_file(d).s, 0) == 0;
+    jail_as_room();
+    return gone ? SR_OK : SR_E_SYS;
+}
+
 static sr_status take_dataset(struct room *r, size_t i, struct sr_err *err) {
     struct task_dataset *d = &r->task.datasets[i];
     struct dataset_sink s = {.key = &d->key};
@@ -102,6 +119,10 @@ static sr_status take_dataset(struct room *r, size_t i, struct sr_err *err) {
     free(s.plain);
     secret_free(&d->key); /* its work is done */
     if (s.fd >= 0) (void)close(s.fd);
+    if (st != SR_OK && bad_data && r->task.bulk && go_without(r, d, &s, cause) == SR_OK) {
+        if (err) *err = (struct sr_err){0};
+        return SR_OK;
+    }
     return st == SR_OK ? st : fail_task(r, cause, bad_data ? BLAME_DATA : BLAME_HOST, st);
 }
 
@@ -158,8 +179,23 @@ static sr_status take_input(struct room *r, size_t i, struct sr_err *err) {
                        : fail_task(r, "PRE_COMPUTE_INPUT_FILE_DOWNLOAD_FAILED", BLAME_HOST, st);
 }
 
+/* The app finds what became of each, beside the data. */
+static sr_status tell_outcomes(struct room *r, struct sr_err *err) {
+    cleanup_buf struct buf b;
+    buf_init(&b, OUTCOMES_MAX);
+    outcomes_json(&r->task, &b);
+    SR_TRY(buf_status(&b, err));
+    cleanup_close int fd = make_input(r, OUTCOMES_FILE);
+    sr_status st = fd < 0 ? sr_fail(err, SR_E_SYS, "making the list of data sets")
+                          : fd_write_all(fd, b.p, b.n, err);
+    return st == SR_OK ? st
+                       : fail_task(r, "PRE_COMPUTE_SAVING_PLAIN_DATASET_FAILED", BLAME_HOST, st);
+}
+
 sr_status stage_inputs(struct room *r, struct sr_err *err) {
-    for (size_t i = 0; i < r->task.n_datasets; i++) SR_TRY(take_dataset(r, i, err));
+    for (size_t i = 0; i < r->task.n_datasets; i++)
+        if (r->task.datasets[i].outcome[0] == 0) SR_TRY(take_dataset(r, i, err));
+    if (r->task.bulk) SR_TRY(tell_outcomes(r, err));
     for (size_t i = 0; i < r->task.n_inputs; i++) SR_TRY(take_input(r, i, err));
     return SR_OK;
 }

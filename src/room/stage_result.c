@@ -67,6 +67,21 @@ static sr_status send_done(struct room *r, const struct computed *c, struct sr_e
     return room_send(r, DOOR_DONE, buf_slice(&body), err);
 }
 
+/* The requester finds it in the archive, whatever the app has put there. */
+static sr_status tell_outcomes(struct room *r, int out_fd, struct sr_err *err) {
+    cleanup_buf struct buf b;
+    buf_init(&b, OUTCOMES_MAX);
+    outcomes_json(&r->task, &b);
+    SR_TRY(buf_status(&b, err));
+    jail_as_app(&r->jail);
+    (void)unlinkat(out_fd, OUTCOMES_FILE, 0);
+    cleanup_close int fd =
+        openat(out_fd, OUTCOMES_FILE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    jail_as_room();
+    if (fd < 0) return sr_fail(err, SR_E_TASK, "the result has a folder " OUTCOMES_FILE);
+    return fd_write_all(fd, b.p, b.n, err);
+}
+
 sr_status stage_result(struct room *r, struct sr_err *err) {
     const char *cause = "POST_COMPUTE_FAILED_UNKNOWN_ISSUE";
     struct computed c = {0};
@@ -79,7 +94,9 @@ sr_status stage_result(struct room *r, struct sr_err *err) {
         return fail_task(r, cause, BLAME_HOST, sr_fail(err, SR_E_SYS, "opening the results"));
     sr_status st = result_compute(out, r->task.has_callback, &c, &cause, err);
     if (st != SR_OK) return fail_task(r, cause, BLAME_APP, st);
-    if (!r->task.has_callback && (st = send_archive(r, out, &cause, err)) != SR_OK)
+    if (r->task.bulk && !r->task.has_callback && (st = tell_outcomes(r, out, err)) != SR_OK)
+        st = fail_task(r, "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED", BLAME_APP, st);
+    if (st == SR_OK && !r->task.has_callback && (st = send_archive(r, out, &cause, err)) != SR_OK)
         st = fail_task(r, cause,
                        st == SR_E_TASK || st == SR_E_TOOBIG ? BLAME_APP
                        : st == SR_E_MALFORMED               ? BLAME_REQUESTER

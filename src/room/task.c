@@ -48,6 +48,13 @@ static sr_status take_datasets(struct task *t, const struct json_val *list, stru
         buf_init(&key, 64);
         if (!json_addr(json_get(d, "address"), &to->address))
             return faulty(err, "data set address");
+        text = json_text(json_get(d, "outcome"));
+        if (t->bulk && text.n > 0) {
+            if (text.n > TASK_MAX_OUTCOME || memchr(text.p, 0, text.n))
+                return faulty(err, "data set outcome");
+            memcpy(to->outcome, text.p, text.n);
+            continue;
+        }
         if (!json_hash(json_get(d, "checksum"), &to->checksum))
             return faulty(err, "data set checksum");
         if (!json_str(json_get(d, "key"), &text) || !base64_decode(slice_trim(text), &key) ||
@@ -131,6 +138,8 @@ static sr_status take_all(struct task *t, const struct json_val *root, struct sr
         return faulty(err, "seconds");
     t->seconds = (uint32_t)seconds;
     SR_TRY(take_text(json_get(root, "args"), TASK_MAX_ARGS, &t->args, "args", err));
+    const struct json_val *bulk = json_get(root, "bulk");
+    if (bulk && !json_bool(bulk, &t->bulk)) return faulty(err, "bulk");
     SR_TRY(take_datasets(t, json_get(root, "datasets"), err));
     SR_TRY(take_inputs(t, json_get(root, "inputFiles"), err));
     SR_TRY(take_secrets(t, json_get(root, "secrets"), err));

@@ -25,10 +25,13 @@ struct room_keys {
 SR_CHECK sr_status room_keys_new(struct room_keys *ret, struct sr_err *err);
 void room_keys_done(struct room_keys *k);
 
+#define TASK_MAX_OUTCOME 48u
+
 struct task_dataset {
     struct addr address;
     struct hash checksum;
-    struct sr_secret key; /* AES-256 */
+    struct sr_secret key;               /* AES-256 */
+    char outcome[TASK_MAX_OUTCOME + 1]; /* of a bulk: why it is not there, a code; "": it is */
 };
 struct task_secret {
     uint32_t index;
@@ -39,6 +42,7 @@ struct task {
     uint64_t index, bot_first, bot_size;
     struct addr worker, app;
     struct hash app_digest;
+    bool bulk; /* data sets that are not to be had do not end the task */
     struct task_dataset *datasets;
     size_t n_datasets;
     char **inputs; /* URLs */
@@ -80,6 +84,10 @@ SR_CHECK sr_status args_split(struct slice text, struct words *ret, struct sr_er
 /* SPEC: execution.md#8-stage-environment-all-values-are-strings--tee-sessionjson (column App) */
 SR_CHECK sr_status app_environment(const struct task *t, char *const *image_env, struct words *ret,
                                    struct sr_err *err);
+/* What became of each data set of a bulk: [{"n":1,"address":"0x","outcome":"released"}]. */
+#define OUTCOMES_FILE "strongroom-datasets.json" /* below /iexec_in and /iexec_out */
+#define OUTCOMES_MAX  16384u
+void outcomes_json(const struct task *t, struct buf *b);
 /* Names of files below /iexec_in. */
 struct addr_text dataset_file(const struct task_dataset *d);
 struct hash_text input_file(const char *url);

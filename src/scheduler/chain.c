@@ -175,10 +175,6 @@ static const char *unfit(const struct deal_row *d, const char **ret_message) {
         *ret_message = "the deal's params cannot be read";
         return "PARAMS_UNREADABLE";
     }
-    if (p.bulk_cid.n) {
-        *ret_message = "bulk processing is not supported by this pool yet";
-        return "BULK_UNSUPPORTED";
-    }
     if (!d->has_callback && p.storage.n && !slice_is(p.storage, "ipfs")) {
         *ret_message = "results can only be stored on ipfs";
         return "STORAGE_PROVIDER_UNSUPPORTED";

@@ -79,3 +79,14 @@ sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, struct sr_
     }
     return st;
 }
+
+sr_status result_key_push(struct sr_client *c, struct sr_err *err) {
+    struct sms_name n = {.kind = SECRET_WEB2, .target = c->me, .name = SDK_RESULT_KEY};
+    cleanup_buf struct buf pem, text;
+    buf_init(&pem, 4096);
+    buf_init(&text, 8192);
+    SR_TRY(result_key_public(c, &pem, err));
+    base64_encode(&text, buf_slice(&pem));
+    SR_TRY(buf_status(&text, err));
+    return sms_put(c, &n, buf_slice(&text), true, err);
+}

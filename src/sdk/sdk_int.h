@@ -58,6 +58,7 @@ struct sr_client {
     uint8_t vault_key[32];
     /* the last deal made here: tells a task that never was from one that the chain lost */
     struct hash last_task, last_deal;
+    uint64_t last_first, last_size; /* tasks of that deal; size 0: last_task alone */
 };
 
 /* client.c */
@@ -234,6 +235,8 @@ struct dag_builder *pd_stream_dag(struct pd_stream *s);
 struct hash pd_stream_checksum(const struct pd_stream *s); /* after the end was read */
 
 /* result_key.c: the RSA key of the acting wallet's results, made on first use */
+/* Stores it in the secret service, in place of an older one. */
+SR_CHECK sr_status result_key_push(struct sr_client *c, struct sr_err *err);
 SR_CHECK sr_status result_key_public(struct sr_client *c, struct buf *ret_pem, struct sr_err *err);
 SR_CHECK sr_status result_key_secret(struct sr_client *c, const struct addr *who,
                                      struct buf *ret_secret_pem, struct sr_err *err);

@@ -260,17 +260,6 @@ static sr_status free_order(struct sr_client *c, const struct addr *pool, const 
                    "later.");
 }
 
-static sr_status push_key(struct sr_client *c, struct sr_err *err) {
-    struct sms_name n = {.kind = SECRET_WEB2, .target = c->me, .name = SDK_RESULT_KEY};
-    cleanup_buf struct buf pem, text;
-    buf_init(&pem, 4096);
-    buf_init(&text, 8192);
-    SR_TRY(result_key_public(c, &pem, err));
-    base64_encode(&text, buf_slice(&pem));
-    SR_TRY(buf_status(&text, err));
-    return sms_put(c, &n, buf_slice(&text), true, err);
-}
-
 static sr_status consume(void *arg, struct sr_err *err) {
     struct use_args *a = arg;
     struct sr_client *c = a->c;
@@ -298,7 +287,7 @@ static sr_status consume(void *arg, struct sr_err *err) {
         return sr_fail(err, SR_E_NOTFOUND, "this network has no workerpool of its own");
     }
     SR_TRY(free_order(c, &pool, &data, &app, &orders, err));
-    SR_TRY(push_key(c, err));
+    SR_TRY(result_key_push(c, err));
     SR_TRY(share_enc_consume(&b, &data, &orders.v[0].order, &app, err));
     SR_TRY(share_send(c, NULL, &b, "deal", a->ids->tx, &r, err));
     SR_TRY(poco_receipt_deal(&c->poco, &r, &deal, &volume, err));

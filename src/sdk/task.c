@@ -273,13 +273,23 @@ struct task_args {
     bool wait;
 };
 
+/* A task of a deal that this client made: it need not be known to anybody yet. */
+static bool made_here(const struct sr_client *c, const struct hash *task) {
+    if (hash_eq(task, &c->last_task)) return true;
+    for (uint64_t i = 0; i < c->last_size; i++) {
+        struct hash id = poco_task_id(&c->last_deal, u256_of(c->last_first + i));
+        if (hash_eq(&id, task)) return true;
+    }
+    return false;
+}
+
 static sr_status on_task(void *arg, struct sr_err *err) {
     struct task_args *a = arg;
     struct hash h;
     SR_TRY(sdk_hash_arg(a->task, "task", &h, err));
     if (!a->wait) return task_show(a->c, &h, a->ret, err);
     struct sr_task known;
-    if (!hash_eq(&h, &a->c->last_task)) SR_TRY(task_show(a->c, &h, &known, err));
+    if (!made_here(a->c, &h)) SR_TRY(task_show(a->c, &h, &known, err));
     return task_wait(a->c, &h, a->ret, err);
 }
 

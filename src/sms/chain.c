@@ -17,6 +17,10 @@ sr_status sms_chain_new(const struct sms_chain_opts *o, struct sms_chain **ret,
         c->market = slice_dup(slice_str(o->market));
         if (!c->market) st = sr_fail(err, SR_E_NOMEM, "no memory for a URL");
     }
+    if (st == SR_OK && o->store) {
+        c->store = slice_dup(slice_str(o->store));
+        if (!c->store) st = sr_fail(err, SR_E_NOMEM, "no memory for a URL");
+    }
     if (st != SR_OK)
         sms_chain_free(c);
     else
@@ -28,6 +32,7 @@ void sms_chain_free(struct sms_chain *c) {
     if (!c) return;
     eth_rpc_free(c->rpc);
     free(c->market);
+    free(c->store);
     free(c->owners);
     free(c);
 }
@@ -63,6 +68,7 @@ void sms_facts_free(struct sms_facts *f) {
     poco_deal_done(&f->deal);
     poco_app_done(&f->app);
     poco_dataset_done(&f->dataset);
+    bulk_free(f->bulk, f->n_bulk);
     buf_done(&f->calldata);
     for (size_t i = 0; i < SR_ARRAY_LEN(f->docs); i++) json_free(f->docs[i]);
     free(f);
@@ -226,6 +232,10 @@ static sr_status step_groups(struct reading *r, struct sr_err *err) {
     return deal_groups(r->c, r->at, r->f, err);
 }
 
+static sr_status step_bulk(struct reading *r, struct sr_err *err) {
+    return bulk_read(r->c, r->f, r->at, err);
+}
+
 static sr_status read_facts(struct reading *r, struct sr_err *err) {
     static const struct step first[] = {
         {step_head, NULL}, {step_receipt, "GET_CHAIN_TASK_FAILED"}, {step_orders, NULL}};
@@ -233,7 +243,7 @@ static sr_status read_facts(struct reading *r, struct sr_err *err) {
         {step_app, "GET_CHAIN_DEAL_FAILED"},       {step_dataset, "GET_CHAIN_DEAL_FAILED"},
         {step_category, "GET_CHAIN_DEAL_FAILED"},  {step_task, "GET_CHAIN_TASK_FAILED"},
         {step_presigned, "GET_CHAIN_DEAL_FAILED"}, {step_revocation, "GET_CHAIN_DEAL_FAILED"},
-        {step_groups, "GET_CHAIN_DEAL_FAILED"}};
+        {step_groups, "GET_CHAIN_DEAL_FAILED"},    {step_bulk, "BULK_LIST_UNAVAILABLE"}};
     struct sms_facts *f = r->f;
     SR_TRY(sms_chain_open(r->c, err));
     SR_TRY(round_of(r, first, SR_ARRAY_LEN(first), err));

@@ -6,7 +6,7 @@
 
 struct sms_chain {
     struct eth_rpc *rpc;
-    char *market; /* NULL: none */
+    char *market, *store; /* NULL: none */
     uint64_t chain_id;
     struct addr hub;
     bool opened;
@@ -43,6 +43,9 @@ SR_CHECK sr_status deal_orders_of_market(struct sms_chain *c, const struct match
 SR_CHECK sr_status deal_orders_of_sharing(struct sms_chain *c, const struct matched *m,
                                           uint64_t deal_block, struct eth_at head,
                                           struct sms_facts *f, struct sr_err *err);
+/* bulk.c: the data sets of a bulk task. SR_E_NOTFOUND: its lists are not to be had. */
+SR_CHECK sr_status bulk_read(struct sms_chain *c, struct sms_facts *f, struct eth_at at,
+                             struct sr_err *err);
 bool deal_orders_agree(const struct sms_chain *c, const struct sms_facts *f,
                        const struct matched *m);
 SR_CHECK sr_status deal_revocation(struct sms_chain *c, uint64_t deal_block, uint64_t head,

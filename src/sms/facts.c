@@ -77,19 +77,22 @@ static sr_status refused(const char **ret_code, const char *code, const char *wh
 }
 
 /* What belongs to the task by the deal's identities, whoever asks. */
-static sr_status secrets_json(struct sms *s, struct jw *w, const struct sms_facts *f,
+static sr_status secrets_json(struct sms *s, struct jw *w, struct sms_facts *f,
                               struct addr *ret_signer, const char **ret_code, struct sr_err *err) {
     cleanup_params struct poco_params p = {0};
     bool found;
     SR_TRY(poco_params_read(f->deal.params, &p, err));
-    if (p.bulk_cid.n > 0)
-        return refused(ret_code, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED",
-                       "bulk processing is not available", "run the data sets one by one", err);
     if (slice_is(p.storage, "dropbox"))
         return refused(ret_code, "POST_COMPUTE_GET_STORAGE_TOKENS_FAILED",
                        "results are stored on IPFS only", "leave out iexec_result_storage_provider",
                        err);
     jw_arr(w);
+    for (size_t i = 0; i < f->n_bulk; i++) {
+        struct bulk_item *b = &f->bulk[i];
+        if (b->outcome) continue;
+        SR_TRY(add_secret(s, w, SECRET_WEB3, &b->address, SLICE_LIT(""), &found, &b->signer, err));
+        if (!found) b->outcome = "DATASET_KEY_MISSING";
+    }
     if (f->has_dataset) {
         SR_TRY(add_secret(s, w, SECRET_WEB3, &f->deal.dataset.pointer, SLICE_LIT(""), &found,
                           ret_signer, err));
@@ -125,8 +128,37 @@ static sr_status former_owner_json(struct sms *s, struct jw *w, const struct sms
     return SR_OK;
 }
 
-sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, struct buf *ret,
-                         const char **ret_code, struct sr_err *err) {
+static sr_status bulk_json(struct sms *s, struct jw *w, struct sms_facts *f, struct sr_err *err) {
+    jw_key(w, "bulk");
+    jw_arr(w);
+    for (size_t i = 0; i < f->n_bulk; i++) {
+        struct bulk_item *b = &f->bulk[i];
+        if (!b->outcome && !addr_eq(&b->signer, &b->dataset.owner)) {
+            SR_TRY(sms_chain_was_owner(s->chain, &b->address, &b->signer, &b->former_owner, err));
+            if (!b->former_owner) b->outcome = "DATASET_KEY_MISSING"; /* nobody's who owned it */
+        }
+        jw_obj(w);
+        jw_kaddr(w, "address", &b->address);
+        if (b->outcome) {
+            jw_kcstr(w, "outcome", b->outcome);
+        } else {
+            jw_kaddr(w, "owner", &b->dataset.owner);
+            jw_khash(w, "checksum", &b->dataset.checksum);
+            SR_TRY(kmultiaddr(w, "multiaddr", b->dataset.multiaddr, err));
+            jw_kbool(w, "presigned", b->presigned);
+            jw_kbool(w, "groupsChecked", b->groups);
+            if (b->former_owner) jw_kaddr(w, "formerOwner", &b->signer);
+            jw_key(w, "order");
+            poco_order_json(w, &b->order, false, true);
+        }
+        jw_end_obj(w);
+    }
+    jw_end_arr(w);
+    return SR_OK;
+}
+
+sr_status sms_facts_json(struct sms *s, struct sms_facts *f, struct buf *ret, const char **ret_code,
+                         struct sr_err *err) {
     struct jw w = jw_of(ret);
     jw_obj(&w);
     jw_ku64(&w, "now", f->now_s);
@@ -157,6 +189,7 @@ sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, struct buf *r
     struct addr signer = f->dataset_owner;
     SR_TRY(secrets_json(s, &w, f, &signer, ret_code, err));
     SR_TRY(former_owner_json(s, &w, f, &signer, err));
+    if (f->is_bulk) SR_TRY(bulk_json(s, &w, f, err));
     jw_end_obj(&w);
     return buf_status(ret, err);
 }

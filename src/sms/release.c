@@ -6,6 +6,7 @@
  * vault, the log. Nothing leaves before its row in the log is on disk, in the same transaction that
  * uses the assignment up.   SPEC: docs/wire.md, "Secret release"
  */
+#include "ipfs/ipfs.h"
 #include "sms/sms_int.h"
 
 struct ask {
@@ -168,6 +169,25 @@ static void row_of(const struct ask *a, bool released, uint8_t verdict, struct l
     if (a->facts->has_dataset) row->dataset = a->facts->deal.dataset.pointer;
 }
 
+/* A row for each data set of a bulk: its owner finds what became of it. */
+static sr_status bulk_rows(const struct ask *a, uint8_t verdict, struct release_log *log,
+                           struct sr_err *err) {
+    for (size_t i = 0; i < a->facts->n_bulk; i++) {
+        const struct bulk_item *b = &a->facts->bulk[i];
+        struct log_row row;
+        row_of(a, true, verdict, &row);
+        row.dataset = b->address;
+        if (b->outcome) {
+            row.released = false;
+            row.code = b->outcome;
+            row.verdict = 0;
+        }
+        SR_TRY(release_log_add(log, &row, err));
+        release_log_kept(log, &row);
+    }
+    return SR_OK;
+}
+
 /* Uses the assignment and writes the row, or neither. Nothing in here waits. */
 static sr_status commit_release(struct sms *s, struct ask *a, const struct vault_released *v,
                                 struct sr_err *err) {
@@ -189,8 +209,11 @@ static sr_status commit_release(struct sms *s, struct ask *a, const struct vault
     }
     SR_TRY(release_log_add(&s->log, &row, err));
     SR_TRY(record_keep(s, &row, a->body, buf_slice(&v->token), err));
+    struct release_log log = s->log; /* becomes the log when all of it is on disk */
+    release_log_kept(&log, &row);
+    SR_TRY(bulk_rows(a, (uint8_t)v->verdict, &log, err));
     SR_TRY(db_commit(&tx, err));
-    release_log_kept(&s->log, &row);
+    s->log = log;
     return SR_OK;
 }
 
@@ -225,8 +248,32 @@ static sr_status log_refusal(struct sms *s, const struct ask *a, struct sr_err *
     return SR_OK;
 }
 
+/* What the worker must fetch for a bulk task, in the envelope's order, and what became of the rest.
+ */
+static sr_status bulk_answer(struct jw *w, const struct sms_facts *f, struct sr_err *err) {
+    if (!f->is_bulk) return SR_OK;
+    jw_key(w, "datasets");
+    jw_arr(w);
+    for (size_t i = 0; i < f->n_bulk; i++) {
+        const struct bulk_item *b = &f->bulk[i];
+        cleanup_buf struct buf text = {0};
+        jw_obj(w);
+        jw_kaddr(w, "address", &b->address);
+        jw_kcstr(w, "outcome", b->outcome ? b->outcome : "");
+        if (!b->outcome) {
+            buf_init(&text, 8u * MULTIADDR_MAX);
+            SR_TRY(multiaddr_text(b->dataset.multiaddr, &text, err));
+            jw_kstr(w, "url", buf_slice(&text));
+            jw_khash(w, "checksum", &b->dataset.checksum);
+        }
+        jw_end_obj(w);
+    }
+    jw_end_arr(w);
+    return SR_OK;
+}
+
 static sr_status send_released(struct http_req *rq, const struct vault_released *v,
-                               struct sr_err *err) {
+                               const struct sms_facts *f, struct sr_err *err) {
     cleanup_buf struct buf text = {0}, out = {0};
     buf_init(&text, 2u * WIRE_ENVELOPE_MAX);
     buf_init(&out, 4u * WIRE_ENVELOPE_MAX);
@@ -239,6 +286,7 @@ static sr_status send_released(struct http_req *rq, const struct vault_released 
     jw_khex(&w, "envelopeSignature",
             slice_of(v->envelope_signature.b, sizeof v->envelope_signature.b));
     jw_kcstr(&w, "label", wire_verdict_label(v->verdict));
+    SR_TRY(bulk_answer(&w, f, err));
     jw_end_obj(&w);
     return http_reply_json(rq, 200, &out, err);
 }
@@ -284,7 +332,7 @@ static sr_status release(struct http_req *rq, struct sms *s, struct ask *a, stru
         log_info("secrets_released", "task=%s worker=%s label=%s dur_us=%lld",
                  hash_text(&a->task).s, addr_text(&a->assignment.worker).s,
                  wire_verdict_label(v.verdict), (long long)(clock_mono_us() - a->started_us));
-        st = send_released(rq, &v, err);
+        st = send_released(rq, &v, a->facts, err);
     }
     vault_released_done(&v);
     return st;

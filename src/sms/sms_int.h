@@ -99,6 +99,17 @@ SR_CHECK sr_status sms_db_open(const char *dir, struct db **ret, struct sr_err *
 /* ---- what the chain says (chain.c)
  * ------------------------------------------------------------------------- */
 
+#define BULK_MAX 100u /* data sets of one bulk task */
+struct bulk_item {
+    struct addr address;
+    const char *outcome; /* static: why it is withheld; NULL: to be released */
+    struct poco_order order;
+    struct poco_dataset dataset;
+    bool presigned, groups; /* not its owner's plain signature; a restriction is a group */
+    struct addr signer;     /* who stored its key, */
+    bool former_owner;      /* who owned it once */
+};
+void bulk_free(struct bulk_item *items, size_t n); /* accepts NULL */
 struct sms_facts {
     uint64_t now_s;       /* of this host */
     uint64_t chain_now_s; /* of the block that was read */
@@ -117,11 +128,14 @@ struct sms_facts {
     bool groups_checked;    /* some restriction is a group, and all of them hold now */
     const char *restricted; /* a refusal: one does not; NULL: none */
     struct buf calldata;    /* orders borrow from it, */
-    struct json *docs[3];   /* or from these */
+    struct json *docs[4];   /* or from these */
+    bool is_bulk;
+    struct bulk_item *bulk; /* owned: bulk_free */
+    size_t n_bulk;
 };
 struct sms_chain; /* owned: sms_chain_free */
 struct sms_chain_opts {
-    const char *rpc, *market; /* market may be NULL */
+    const char *rpc, *market, *store; /* the last two may be NULL */
     uint64_t chain_id;
     struct addr hub;
 };
@@ -171,8 +185,8 @@ struct sms {
     size_t n_rooms;
 };
 
-/* The facts as the vault reads them. */
-SR_CHECK sr_status sms_facts_json(struct sms *s, const struct sms_facts *f, struct buf *ret,
+/* The facts as the vault reads them; data sets of a bulk without a key get that outcome. */
+SR_CHECK sr_status sms_facts_json(struct sms *s, struct sms_facts *f, struct buf *ret,
                                   const char **ret_code, struct sr_err *err);
 sr_status sms_release(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_nonce(struct http_req *rq, void *role, struct sr_err *err);

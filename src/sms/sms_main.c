@@ -34,7 +34,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
         {"--chain-id", &chain_id, true, "number of the chain"},
         {"--hub", &hub, true, "address of the hub"},
         {"--vault", &vault, true, "socket of the vault"},
-        {"--store", &store, false, "gateway of the content store; not needed yet"},
+        {"--store", &store, false, "gateway of the content store, for the lists of bulk requests"},
         {"--market", &market, false, "URL of the order book, for deals made through contracts"},
         {"--authority", &authority, false, "file by which evidence is verified; told to anybody"},
         {"--rooms", &rooms, false, "SHA-256 of each room executable; told to anybody"},
@@ -48,6 +48,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
         return sr_fail(err, SR_E_USAGE, "sms: --hub is not an address");
     o.rpc = rpc;
     o.market = market;
+    o.store = store;
     SR_TRY(role_begin(rf, err));
     SR_TRY(read_attestation(s, authority, rooms, err));
     SR_TRY(sms_db_open(rf->dir, &s->db, err));

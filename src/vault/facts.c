@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vault/facts.h"
+#include <stdlib.h>
 
 #define MALFORMED(what) vault_refuse(err, SR_E_MALFORMED, "MALFORMED", what)
 
@@ -99,6 +100,35 @@ static bool read_stored(const struct json_val *list, struct facts *f) {
     return true;
 }
 
+static sr_status read_one(const struct json_val *v, struct bulk_fact *b, struct sr_err *err) {
+    const struct json_val *former = json_get(v, "formerOwner");
+    struct slice code = json_text(json_get(v, "outcome"));
+    if (!json_addr(json_get(v, "address"), &b->address) || code.n > VAULT_OUTCOME_MAX)
+        return MALFORMED("a data set of the bulk");
+    b->outcome = code;
+    if (code.n > 0) return SR_OK;
+    b->has_former_owner = former != NULL;
+    if (!json_addr(json_get(v, "owner"), &b->owner) ||
+        !json_hash(json_get(v, "checksum"), &b->checksum) ||
+        !json_str(json_get(v, "multiaddr"), &b->multiaddr) ||
+        !flag(json_get(v, "presigned"), &b->presigned) ||
+        !flag(json_get(v, "groupsChecked"), &b->groups_checked) ||
+        (former && !json_addr(former, &b->former_owner)))
+        return MALFORMED("a data set of the bulk");
+    return poco_order_from_json(POCO_DATASET, json_get(v, "order"), &b->order, err);
+}
+
+static sr_status read_bulk(const struct json_val *list, struct facts *f, struct sr_err *err) {
+    size_t n = json_len(list);
+    if (!list || json_is(list, JSON_NULL)) return SR_OK;
+    if (!json_is(list, JSON_ARRAY) || n > VAULT_BULK_MAX) return MALFORMED("the bulk");
+    if (!(f->bulk = sr_calloc_n(n + 1, sizeof *f->bulk)))
+        return sr_fail(err, SR_E_NOMEM, "no memory for a bulk");
+    for (const struct json_val *v = json_first(list); v; v = json_next(v))
+        SR_TRY(read_one(v, &f->bulk[f->n_bulk++], err));
+    return SR_OK;
+}
+
 sr_status facts_read(struct slice json, struct facts *ret, struct sr_err *err) {
     if (json_parse(json, &ret->doc, NULL) != SR_OK) return MALFORMED("the facts are not JSON");
     const struct json_val *v = json_root(ret->doc), *pre = json_get(v, "presigned");
@@ -112,12 +142,14 @@ sr_status facts_read(struct slice json, struct facts *ret, struct sr_err *err) {
         !former(json_get(v, "formerOwner"), ret) || !read_stored(json_get(v, "secrets"), ret))
         return MALFORMED("the facts about the deal");
     struct sr_err why = {0};
-    if (read_orders(v, ret, &why) != SR_OK)
+    if (read_orders(v, ret, &why) != SR_OK || read_bulk(json_get(v, "bulk"), ret, &why) != SR_OK)
         return vault_refuse(err, SR_E_MALFORMED, "MALFORMED", "%.160s", why.what);
     return SR_OK;
 }
 
 void facts_done(struct facts *f) {
+    free(f->bulk);
+    f->bulk = NULL;
     json_free(f->doc);
     f->doc = NULL;
 }

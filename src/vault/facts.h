@@ -28,6 +28,16 @@ struct stored {
     struct addr target;
     struct slice name, base64;
 };
+/* One data set of a bulk task. */
+#define VAULT_OUTCOME_MAX 48 /* bytes of a code */
+struct bulk_fact {
+    struct addr address, owner, former_owner;
+    struct slice outcome; /* a code: withheld, and the rest is not there; n 0: to be released */
+    struct hash checksum;
+    struct slice multiaddr;
+    struct poco_order order;
+    bool presigned, groups_checked, has_former_owner;
+};
 struct facts {
     struct json *doc;
     uint64_t now;
@@ -44,6 +54,8 @@ struct facts {
     bool has_former_owner;
     struct addr former_owner; /* of the data set, by the registry's events: who stored its key */
     bool groups_checked;      /* the SMS has asked the chain about restrictions to groups */
+    struct bulk_fact *bulk;   /* owned */
+    size_t n_bulk;
     struct stored stored[VAULT_SECRETS_MAX];
     size_t n_stored;
 };

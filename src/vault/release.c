@@ -20,11 +20,14 @@
 struct found {
     struct vault_opened dataset, app, result, requester[PARAMS_MAX_SECRETS];
     bool has_dataset, has_app, has_result, has_requester[PARAMS_MAX_SECRETS];
+    struct vault_opened bulk[VAULT_BULK_MAX];
+    bool has_bulk[VAULT_BULK_MAX];
 };
 
 static void found_done(struct found *f) {
     vault_opened_done(&f->dataset), vault_opened_done(&f->app), vault_opened_done(&f->result);
     for (size_t i = 0; i < PARAMS_MAX_SECRETS; i++) vault_opened_done(&f->requester[i]);
+    for (size_t i = 0; i < VAULT_BULK_MAX; i++) vault_opened_done(&f->bulk[i]);
 }
 #define cleanup_found __attribute__((cleanup(found_done)))
 
@@ -133,9 +136,13 @@ static sr_status check_order(const struct vault *v, const struct poco_order *o,
 
 /* An order's restriction is for nobody, for this one, or for a group that only the chain can ask.
  */
+static bool may_be_in(const struct addr *restricted_to, const struct addr *who, bool groups) {
+    return addr_is_zero(restricted_to) || addr_eq(restricted_to, who) || groups;
+}
+
 static bool may_be(const struct addr *restricted_to, const struct addr *who,
                    const struct facts *f) {
-    return addr_is_zero(restricted_to) || addr_eq(restricted_to, who) || f->groups_checked;
+    return may_be_in(restricted_to, who, f->groups_checked);
 }
 
 #define ORDERS_DIFFER(what)                                                                        \
@@ -182,16 +189,50 @@ static sr_status check_orders(const struct vault *v, const struct facts *f, stru
     return SR_OK;
 }
 
+/* Data sets of a bulk task: each owner's order must let this app, pool and requester use it, free
+ * and without a limit. Which ones the requester wants stands behind his request's bulk_cid: the SMS
+ * read it there. */
+static sr_status check_bulk(const struct vault *v, const struct facts *f, struct sr_err *err) {
+    if (!addr_is_zero(&f->dataset)) return ORDERS_DIFFER("a bulk beside a data set");
+    for (size_t i = 0; i < f->n_bulk; i++) {
+        const struct bulk_fact *b = &f->bulk[i];
+        const struct poco_datasetorder *d = &b->order.dataset;
+        if (b->outcome.n > 0) continue;
+        for (size_t k = 0; k < i; k++)
+            if (addr_eq(&f->bulk[k].address, &b->address) && f->bulk[k].outcome.n == 0)
+                return ORDERS_DIFFER("a data set twice in the bulk");
+        if (!addr_eq(&d->dataset, &b->address)) return ORDERS_DIFFER("a data set of the bulk");
+        if (!u256_is_zero(d->datasetprice) || u256_cmp(d->volume, u256_of(POCO_SAFE_MAX - 1)) < 0)
+            return ORDERS_DIFFER("a bulk data set order with a price or a limit");
+        SR_TRY(check_order(v, &b->order, &b->owner, b->presigned, err));
+        if (!may_be_in(&d->apprestrict, &f->app, b->groups_checked) ||
+            !may_be_in(&d->workerpoolrestrict, &f->workerpool, b->groups_checked) ||
+            !may_be_in(&d->requesterrestrict, &f->requester, b->groups_checked))
+            return ORDERS_DIFFER("a restriction of a bulk data set order");
+    }
+    return SR_OK;
+}
+
 /* ---- which secrets ---- */
 
 /* Where one stored secret belongs in the envelope; NULL: the task has no business with it. Sets who
  * must have stored it. */
 static struct vault_opened *place_of(struct found *out, const struct facts *f,
                                      const struct poco_params *p, const struct stored *s,
-                                     bool **ret_has, const struct addr **ret_owner) {
+                                     bool **ret_has, const struct addr **ret_owner,
+                                     const struct addr **ret_former) {
+    for (size_t i = 0; s->kind == SECRET_WEB3 && i < f->n_bulk; i++) {
+        const struct bulk_fact *b = &f->bulk[i];
+        if (b->outcome.n > 0 || !addr_eq(&s->target, &b->address)) continue;
+        *ret_has = &out->has_bulk[i];
+        *ret_owner = &b->owner;
+        if (b->has_former_owner) *ret_former = &b->former_owner;
+        return &out->bulk[i];
+    }
     if (s->kind == SECRET_WEB3 && !addr_is_zero(&f->dataset) && addr_eq(&s->target, &f->dataset)) {
         *ret_has = &out->has_dataset;
         *ret_owner = &f->dataset_owner;
+        if (f->has_former_owner) *ret_former = &f->former_owner;
         return &out->dataset;
     }
     if (s->kind == SECRET_APP && addr_eq(&s->target, &f->app)) {
@@ -222,9 +263,9 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
         const struct stored *s = &f->stored[i];
         cleanup_buf struct buf bytes = {0};
         bool *has = NULL;
-        const struct addr *owner = NULL;
+        const struct addr *owner = NULL, *former = NULL;
         buf_init(&bytes, 8192);
-        struct vault_opened *at = place_of(out, f, p, s, &has, &owner);
+        struct vault_opened *at = place_of(out, f, p, s, &has, &owner, &former);
         if (!at || *has)
             return vault_refuse(err, SR_E_REFUSED, "SECRET_NOT_FOR_TASK",
                                 "a stored secret that this task may not know");
@@ -237,9 +278,7 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
         *has = true;
         /* The key of data is its first owner's, whoever owns it now: it opens nothing else. An
          * app's secret steers the app: only the owner of now may have put it. */
-        const bool former =
-            s->kind == SECRET_WEB3 && f->has_former_owner && addr_eq(&at->signer, &f->former_owner);
-        if (!addr_eq(&at->signer, owner) && !former)
+        if (!addr_eq(&at->signer, owner) && !(former && addr_eq(&at->signer, former)))
             return vault_refuse(err, SR_E_REFUSED, "OWNER_CHANGED",
                                 "a secret was stored by %s, who is not its owner now",
                                 addr_text(&at->signer).s);
@@ -247,6 +286,10 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
     if (!addr_is_zero(&f->dataset) && !out->has_dataset)
         return vault_refuse(err, SR_E_REFUSED, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED",
                             "the data set's key is not stored here");
+    for (size_t i = 0; i < f->n_bulk; i++)
+        if (f->bulk[i].outcome.n == 0 && !out->has_bulk[i])
+            return vault_refuse(err, SR_E_REFUSED, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED",
+                                "the key of a data set of the bulk is not stored here");
     if (p->has_encryption && p->encryption && !out->has_result)
         return vault_refuse(err, SR_E_REFUSED,
                             "POST_COMPUTE_GET_ENCRYPTION_TOKENS_FAILED_EMPTY_BENEFICIARY_KEY",
@@ -309,8 +352,22 @@ static sr_status write_envelope(struct buf *b, const struct asked *a, const stru
     jw_kaddr(&w, "address", &f->app);
     jw_khash(&w, "digest", &f->app_checksum);
     jw_end_obj(&w);
+    if (p->bulk_cid.n) jw_kbool(&w, "bulk", true);
     jw_key(&w, "datasets");
     jw_arr(&w);
+    for (size_t i = 0; i < f->n_bulk; i++) {
+        const struct bulk_fact *d = &f->bulk[i];
+        jw_obj(&w);
+        jw_kaddr(&w, "address", &d->address);
+        if (d->outcome.n > 0) {
+            jw_kstr(&w, "outcome", d->outcome);
+        } else {
+            jw_kstr(&w, "url", d->multiaddr);
+            jw_khash(&w, "checksum", &d->checksum);
+            jw_kstr(&w, "key", slice_trim(buf_slice(&s->bulk[i].secret)));
+        }
+        jw_end_obj(&w);
+    }
     if (s->has_dataset) {
         jw_obj(&w);
         jw_kaddr(&w, "address", &f->dataset);
@@ -383,8 +440,9 @@ sr_status vault_on_release(struct vault *v, const struct vault_release_req *m,
     SR_TRY(check_evidence(v, &a, &f, &verdict, err));
     SR_TRY(poco_params_read(f.params, &p, err));
     if (p.bulk_cid.n)
-        return vault_refuse(err, SR_E_REFUSED, "BULK_NOT_SUPPORTED",
-                            "bulk processing is not offered yet");
+        SR_TRY(check_bulk(v, &f, err));
+    else if (f.n_bulk > 0)
+        return ORDERS_DIFFER("the request asks for no bulk");
     SR_TRY(open_secrets(v, &f, &p, &secrets, err));
 
     /* One piece from the start, so that growing leaves no copies of secrets behind. */

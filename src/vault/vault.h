@@ -19,7 +19,8 @@
 #define VAULT_CLIENTS_MAX  32
 #define VAULT_PATIENCE_S   10     /* for a greeting, or the rest of a frame */
 #define VAULT_NONCES_MAX   131072 /* released assignments that are remembered */
-#define VAULT_SECRETS_MAX  80     /* stored secrets of one release */
+#define VAULT_SECRETS_MAX  200    /* stored secrets of one release */
+#define VAULT_BULK_MAX     100    /* data sets of one bulk task */
 #define VAULT_FACTS_SKEW_S 120    /* the SMS's clock against ours */
 
 /* Bounds of what is signed; the defaults are vault_limits_default's. */

@@ -192,15 +192,24 @@ static sr_status send_one(struct job *j, struct door *d, unsigned type, size_t i
     struct feed f = {.d = d};
     SR_TRY(begin_input(d, type, i, DOOR_SIZE_UNKNOWN, err));
     sr_status st = ipfs_get(j->w->store, slice_str(url), &opts, feed_room, &f, err);
-    if (st != SR_OK && !f.room_failed) return job_fail(j, cause, blame_of_download(st, owner), st);
+    if (st != SR_OK && !f.room_failed) {
+        const door_blame blame = blame_of_download(st, owner);
+        if (type != DOOR_DATASET || !j->bulk || blame == BLAME_HOST)
+            return job_fail(j, cause, blame, st);
+        log_info("dataset_missing", "task=%s dataset=%s", hash_text(&j->task).s,
+                 addr_text(&j->datasets[i].address).s);
+        if (err) *err = (struct sr_err){0};
+        st = SR_OK; /* the room sees what is missing, and goes on without it */
+    }
     SR_TRY(st);
     return door_send(d, DOOR_END, slice_of(NULL, 0), err);
 }
 
 sr_status send_inputs(struct job *j, struct door *d, struct sr_err *err) {
     for (size_t i = 0; i < j->n_datasets; i++)
-        SR_TRY(send_one(j, d, DOOR_DATASET, i, j->datasets[i].url,
-                        "PRE_COMPUTE_DATASET_DOWNLOAD_FAILED", BLAME_DATA, err));
+        if (j->datasets[i].url)
+            SR_TRY(send_one(j, d, DOOR_DATASET, i, j->datasets[i].url,
+                            "PRE_COMPUTE_DATASET_DOWNLOAD_FAILED", BLAME_DATA, err));
     for (size_t i = 0; i < j->n_files; i++)
         SR_TRY(send_one(j, d, DOOR_INPUT, i, j->files[i].url,
                         "PRE_COMPUTE_INPUT_FILE_DOWNLOAD_FAILED", BLAME_REQUESTER, err));

@@ -221,6 +221,15 @@ static sr_status attest(struct job *j, struct door *d, int image_fd, struct sr_e
         st = s.st;
     }
     if (st == SR_OK) st = send_envelope(d, &r, err);
+    if (st == SR_OK && r.bulk) { /* the released ones take the place of the assignment's */
+        struct job_input *was = j->datasets;
+        size_t n = j->n_datasets;
+        j->bulk = true;
+        j->datasets = r.datasets;
+        j->n_datasets = r.n_datasets;
+        r.datasets = was;
+        r.n_datasets = n;
+    }
     released_done(&r);
     return st;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v1/tasks/{task}/release: evidence to the secret service, token and sealed envelope back. */
 #include "worker/worker_int.h"
+#include <stdlib.h>
 
 void released_done(struct released *r) {
+    for (size_t i = 0; i < r->n_datasets; i++) free(r->datasets[i].url);
+    free(r->datasets);
     buf_done(&r->token);
     buf_done(&r->envelope);
 }
@@ -28,6 +31,30 @@ static sr_status write_request(const struct job *j, const struct door_binding *b
     return buf_status(ret, err);
 }
 
+/* Of a bulk task: what is in the envelope, in its order. */
+static sr_status read_datasets(const struct json_val *list, struct released *r,
+                               struct sr_err *err) {
+    size_t n = json_len(list);
+    if (!list) return SR_OK;
+    if (!json_is(list, JSON_ARRAY) || n > WORKER_MAX_INPUTS)
+        return sr_fail(err, SR_E_MALFORMED, "the secret service's list of data sets");
+    if (!(r->datasets = sr_calloc_n(n + 1, sizeof *r->datasets)))
+        return sr_fail(err, SR_E_NOMEM, "data sets");
+    r->bulk = true;
+    for (const struct json_val *d = json_first(list); d; d = json_next(d)) {
+        struct job_input *to = &r->datasets[r->n_datasets++];
+        struct slice url;
+        if (!json_addr(json_get(d, "address"), &to->address))
+            return sr_fail(err, SR_E_MALFORMED, "the secret service's list of data sets");
+        if (json_text(json_get(d, "outcome")).n > 0) continue;
+        if (!json_str(json_get(d, "url"), &url) || url.n == 0 || url.n > WORKER_MAX_URL ||
+            memchr(url.p, 0, url.n) || !json_hash(json_get(d, "checksum"), &to->checksum))
+            return sr_fail(err, SR_E_MALFORMED, "the secret service's list of data sets");
+        if (!(to->url = slice_dup(url))) return sr_fail(err, SR_E_NOMEM, "data sets");
+    }
+    return SR_OK;
+}
+
 static sr_status read_answer(struct slice body, struct released *r, struct sr_err *err) {
     cleanup_json struct json *doc = NULL;
     struct slice text;
@@ -39,7 +66,7 @@ static sr_status read_answer(struct slice body, struct released *r, struct sr_er
               hex_decode(text, r->signature.b, sizeof r->signature.b);
     if (!ok || r->token.n == 0 || r->envelope.n == 0)
         return sr_fail(err, SR_E_MALFORMED, "the secret service's answer is not of its form");
-    return SR_OK;
+    return read_datasets(json_get(v, "datasets"), r, err);
 }
 
 /* Whose fault a refusal is; a host's is tried on another worker. */
@@ -53,6 +80,7 @@ static door_blame blame_of(struct slice code) {
         {"POST_COMPUTE_", BLAME_REQUESTER},
         {"APP_", BLAME_APP},
         {"OWNER_CHANGED", BLAME_DATA},
+        {"BULK_", BLAME_REQUESTER},
         {"TASK_NOT_ACTIVE", BLAME_REQUESTER},
         {"DEADLINE_PASSED", BLAME_REQUESTER},
     };

@@ -52,6 +52,7 @@ struct job {
     struct hash app_checksum;
     struct job_input *datasets, *files;
     size_t n_datasets, n_files;
+    bool bulk; /* data sets come with the release, and one that is missing does not end the task */
     bool initialized, has_callback;
     struct addr callback;
     /* what became of it */
@@ -161,6 +162,9 @@ SR_CHECK sr_status upload_result(struct job *j, struct sr_err *err);
 struct released {
     struct buf token, envelope; /* owned: released_done */
     struct sr_signature signature;
+    bool bulk;                  /* then the data sets are these, and not the assignment's */
+    struct job_input *datasets; /* owned; url NULL: withheld */
+    size_t n_datasets;
 };
 SR_CHECK sr_status ask_release(struct job *j, const struct door_binding *b, struct released *ret,
                                struct sr_err *err);

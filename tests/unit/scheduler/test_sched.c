@@ -195,7 +195,6 @@ WORLD_TEST(deals_that_the_pool_cannot_run_fail_at_once) {
         {"TRUST_UNSUPPORTED", {.tag = 9, .trust = 5}},
         {"STORAGE_PROVIDER_UNSUPPORTED",
          {.tag = 9, .params = "{\"iexec_result_storage_provider\":\"dropbox\"}"}},
-        {"BULK_UNSUPPORTED", {.tag = 9, .params = "{\"bulk_cid\":\"Qm\"}"}},
     };
     for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) {
         struct task_row t;

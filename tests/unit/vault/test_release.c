@@ -361,6 +361,134 @@ static void the_secret_of_an_app_is_its_owners_of_now(void **state) {
     refused(w, SR_E_REFUSED, "OWNER_CHANGED");
 }
 
+/* ---- a bulk ---- */
+
+/* A world whose request asks for a bulk: no data set of its own. */
+static struct world *bulk_world(void **state) {
+    struct world *w;
+    tear_down(state);
+    world_new(&w, "{\"bulk_cid\":\"QmBulk\"}");
+    *state = w;
+    buf_done(&w->secret[0].stored);
+    w->n_secrets = 0;
+    w->f_dataset = (struct addr){{0}};
+    w->request_order.request.dataset = (struct addr){{0}};
+    world_deal(w);
+    world_room(w);
+    world_sign_release(w);
+    return w;
+}
+
+struct bulk_want {
+    struct addr data;
+    const struct person *signer;
+    struct addr app; /* restriction */
+    uint64_t price, volume;
+    bool presigned;
+};
+
+static void put_bulk(const struct world *w, struct buf *b, const struct bulk_want *want, size_t n,
+                     bool with_withheld) {
+    struct jw j = jw_of(b);
+    jw_arr(&j);
+    for (size_t i = 0; i < n; i++) {
+        struct poco_order o = {.kind = POCO_DATASET};
+        o.dataset = (struct poco_datasetorder){.dataset = want[i].data,
+                                               .datasetprice = u256_of(want[i].price),
+                                               .volume = u256_of(want[i].volume),
+                                               .tag = tag_of(POCO_TAG_TEE | POCO_TAG_TDX),
+                                               .apprestrict = want[i].app};
+        OK(poco_order_sign(&o, &w->domain, &want[i].signer->key, NULL));
+        jw_obj(&j);
+        jw_kaddr(&j, "address", &want[i].data);
+        jw_kaddr(&j, "owner", &w->owner.addr);
+        jw_khash(&j, "checksum", &w->dataset_checksum);
+        jw_kcstr(&j, "multiaddr", "/ipfs/QmBulkData");
+        jw_kbool(&j, "presigned", want[i].presigned);
+        jw_key(&j, "order");
+        poco_order_json(&j, &o, false, true);
+        jw_end_obj(&j);
+    }
+    if (with_withheld) {
+        struct addr a = {{0xee}};
+        jw_obj(&j);
+        jw_kaddr(&j, "address", &a);
+        jw_kcstr(&j, "outcome", "DATASET_ORDER_REVOKED");
+        jw_end_obj(&j);
+    }
+    jw_end_arr(&j);
+}
+
+static void a_bulk_gives_each_key_and_says_what_is_withheld(void **state) {
+    struct world *w = bulk_world(state);
+    cleanup_buf struct buf body = {0}, bulk = {0};
+    struct sr_err e = {0};
+    buf_init(&body, VAULT_BODY_MAX), buf_init(&bulk, 65536);
+    const struct bulk_want want[] = {
+        {.data = {{1}}, .signer = &w->owner, .app = w->app, .volume = POCO_SAFE_MAX},
+        {.data = {{2}}, .signer = &w->owner, .app = w->app, .volume = POCO_SAFE_MAX}};
+    for (size_t i = 0; i < 2; i++)
+        world_keep(w, SECRET_WEB3, &want[i].data, "", &w->owner, SLICE_LIT("key of one"));
+    put_bulk(w, &bulk, want, 2, true);
+    w->f_bulk = buf_cstr(&bulk);
+    if (world_ask(w, &body, &e) != SR_OK) fail_msg("%s", e.what);
+    cleanup_json struct json *doc = opened(w, &body);
+    const struct json_val *list = json_get(json_root(doc), "datasets");
+    bool is_bulk = false;
+    assert_true(json_bool(json_get(json_root(doc), "bulk"), &is_bulk) && is_bulk);
+    assert_int_equal(json_len(list), 3);
+    assert_true(is(json_get(json_at(list, 0), "key"), "key of one"));
+    assert_true(is(json_get(json_at(list, 1), "url"), "/ipfs/QmBulkData"));
+    assert_true(is(json_get(json_at(list, 2), "outcome"), "DATASET_ORDER_REVOKED"));
+    assert_null(json_get(json_at(list, 2), "key"));
+}
+
+static void a_bulk_order_that_grants_less_is_refused(void **state) {
+    struct world *w = bulk_world(state);
+    cleanup_buf struct buf bulk = {0};
+    buf_init(&bulk, 65536);
+    const struct bulk_want good = {
+        .data = {{1}}, .signer = &w->owner, .app = w->app, .volume = POCO_SAFE_MAX};
+    struct bulk_want bad[5];
+    for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) bad[i] = good;
+    bad[0].signer = &w->requester;
+    bad[1].app = w->workerpool;
+    bad[2].price = 1;
+    bad[3].volume = 5;
+    bad[4].app = (struct addr){{9}};
+    world_keep(w, SECRET_WEB3, &good.data, "", &w->owner, SLICE_LIT("key"));
+    for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) {
+        buf_clear(&bulk);
+        put_bulk(w, &bulk, &bad[i], 1, false);
+        w->f_bulk = buf_cstr(&bulk);
+        refused(w, i == 0 ? SR_E_AUTH : SR_E_REFUSED, "INVALID_AUTHORIZATION");
+    }
+    const struct bulk_want twice[2] = {good, good};
+    buf_clear(&bulk);
+    put_bulk(w, &bulk, twice, 2, false);
+    w->f_bulk = buf_cstr(&bulk);
+    refused(w, SR_E_REFUSED, "INVALID_AUTHORIZATION");
+    /* no key stored for it */
+    struct bulk_want other = good;
+    other.data = (struct addr){{3}};
+    buf_done(&w->secret[--w->n_secrets].stored);
+    buf_clear(&bulk);
+    put_bulk(w, &bulk, &other, 1, false);
+    w->f_bulk = buf_cstr(&bulk);
+    refused(w, SR_E_REFUSED, "PRE_COMPUTE_GET_DATASET_SECRET_FAILED");
+}
+
+static void a_bulk_that_nobody_asked_for_is_refused(void **state) {
+    struct world *w = *state;
+    cleanup_buf struct buf bulk = {0};
+    buf_init(&bulk, 65536);
+    const struct bulk_want want = {
+        .data = {{1}}, .signer = &w->owner, .app = w->app, .volume = POCO_SAFE_MAX};
+    put_bulk(w, &bulk, &want, 1, false);
+    w->f_bulk = buf_cstr(&bulk);
+    refused(w, SR_E_REFUSED, "INVALID_AUTHORIZATION");
+}
+
 static void secrets_of_others_are_not_given(void **state) {
     struct world *w = *state;
     struct addr other = {{7}};
@@ -448,6 +576,9 @@ int main(void) {
         T(a_data_key_that_is_missing_or_of_a_former_owner),
         T(the_key_that_a_former_owner_stored_opens_sold_data),
         T(the_secret_of_an_app_is_its_owners_of_now),
+        T(a_bulk_gives_each_key_and_says_what_is_withheld),
+        T(a_bulk_order_that_grants_less_is_refused),
+        T(a_bulk_that_nobody_asked_for_is_refused),
         T(secrets_of_others_are_not_given),
         T(a_stored_secret_cannot_be_passed_off_as_another),
         T(a_result_key_that_is_asked_for_must_be_there),

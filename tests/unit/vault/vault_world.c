@@ -232,6 +232,10 @@ void world_facts(const struct world *w, struct buf *b) {
     jw_kbool(&j, "request", w->pre_request);
     jw_end_obj(&j);
     jw_kbool(&j, "groupsChecked", w->groups);
+    if (w->f_bulk) {
+        jw_key(&j, "bulk");
+        jw_raw(&j, slice_str(w->f_bulk));
+    }
     if (w->f_former_owner) jw_kaddr(&j, "formerOwner", w->f_former_owner);
     jw_key(&j, "secrets");
     jw_arr(&j);

@@ -50,6 +50,7 @@ struct world {
     struct hash f_deal, f_tag;
     const char *f_params;
     uint64_t f_now, f_bot_first, f_bot_size, f_index, f_deadline;
+    const char *f_bulk;                /* JSON text of the member "bulk"; NULL: none */
     const struct addr *f_former_owner; /* NULL: none */
     bool pre_app, pre_dataset, pre_request, groups;
     struct sr_signature release_signature;
