@@ -3,8 +3,9 @@
 // Compiles the contracts (only what changed), then makes the development chain's state: what meson runs.
 // usage: node contracts/build.mjs OUTPUT-FOLDER
 import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { root, tool } from "./lib.mjs";
+import { artifactsWithout, root, tool } from "./lib.mjs";
 
 const [given] = process.argv.slice(2);
 if (!given) {
@@ -19,7 +20,19 @@ const run = (program, args) => {
   process.stderr.write(`contracts: ${program} failed${error?.code === "ENOENT" ? ": run npm ci first" : ""}\n`);
   process.exit(1);
 };
-run(tool("forge"), [
+const forge = () => run(tool("forge"), [
   "build", "--root", "contracts", "--skip", "test", "--out", join(out, "out"), "--cache-path", join(out, "cache"),
 ]);
+forge();
+/* Another forge command that wrote into the same folder (a lint, a geiger) leaves artifacts without code, which the
+ * cache then takes for current. */
+if (artifactsWithout(join(out, "out")).length > 0) {
+  for (const folder of ["out", "cache"]) rmSync(join(out, folder), { recursive: true, force: true });
+  forge();
+  const left = artifactsWithout(join(out, "out"));
+  if (left.length > 0) {
+    process.stderr.write(`contracts: forge left artifacts without code: ${left.join(", ")}\n`);
+    process.exit(1);
+  }
+}
 run(process.execPath, [join(root, "contracts/deploy.mjs"), out, join(out, "out")]);

@@ -14,7 +14,7 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { ethers } from "ethers";
-import { accountKeys, artifact, artifactFolder, deployAll, startAnvil } from "./lib.mjs";
+import { accountKeys, artifact, artifactFolder, deployAll, mined, startAnvil } from "./lib.mjs";
 import { makeRecipe } from "./recipe.mjs";
 
 const CHAIN_ID = 421614; // the official clients refuse to sign for chains they do not know
@@ -38,13 +38,13 @@ async function deployTheirs(admin) {
   const { deployOfficial, officialPackage } = await import("./test/official.mjs");
   const theirs = officialPackage();
   if (!theirs) process.exit(77);
-  const send = async (_, contract, method, ...args) => (await contract.connect(admin).getFunction(method)(...args)).wait();
+  const send = async (_, contract, method, ...args) => mined(await contract.connect(admin).getFunction(method)(...args));
   const w = { folder, signers: { admin }, send, adopt() {} };
   await deployOfficial(w, theirs);
   const deploy = async (file, name, ...args) => {
     const { abi, bytecode } = artifact(folder, file, name);
     const contract = await new ethers.ContractFactory(abi, bytecode.object, admin).deploy(...args);
-    await contract.waitForDeployment();
+    await mined(contract.deploymentTransaction());
     return contract;
   };
   w.dataProtector = await deploy("DataProtector", "DataProtector", w.datasetRegistry.target);
@@ -81,15 +81,15 @@ try {
   const recipe = official ? undefined
     : await makeRecipe({ folder, provider, deployer: byName.admin.address, chainId: CHAIN_ID, done });
   for (const { name, signer } of accounts) {
-    if (name !== "admin") await (await all.rlc.connect(byName.admin).transfer(signer.address, PURSE)).wait();
+    if (name !== "admin") await mined(await all.rlc.connect(byName.admin).transfer(signer.address, PURSE));
     if (STAKED.includes(name)) {
-      await (await all.rlc.connect(signer).approveAndCall(all.hub.target, STAKE, "0x")).wait();
+      await mined(await all.rlc.connect(signer).approveAndCall(all.hub.target, STAKE, "0x"));
     }
   }
   const pool = all.workerpoolRegistry.connect(byName.operator);
   const poolArgs = [byName.operator.address, "Strongroom development workerpool"];
   const poolAddress = await pool.predictWorkerpool(...poolArgs);
-  await (await pool.createWorkerpool(...poolArgs)).wait();
+  await mined(await pool.createWorkerpool(...poolArgs));
 
   const state = JSON.parse(gunzipSync(Buffer.from((await provider.send("anvil_dumpState", [])).slice(2), "hex")));
   /* anvil keeps these in hash maps: put in order, the file is the same each time. */

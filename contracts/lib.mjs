@@ -93,6 +93,18 @@ export function artifact(folder, file, name) {
   return JSON.parse(readFileSync(join(folder, `${file}.sol`, `${name}.json`), "utf8"));
 }
 
+/* What the deployment needs and the folder has not whole, with its code: names of files. */
+export function artifactsWithout(folder) {
+  return [...OWN_FACETS, ...FACETS, ...OTHERS].filter(([file, name]) => {
+    try {
+      const { abi, bytecode, deployedBytecode } = artifact(folder, file, name);
+      return !(Array.isArray(abi) && bytecode.object.length > 2 && deployedBytecode.object.length > 2);
+    } catch {
+      return true;
+    }
+  }).map(([file, name]) => `${file}.sol/${name}.json`);
+}
+
 export const FACETS = [
   ["Poco1Facet", "Poco1Facet"],
   ["Poco2Facet", "Poco2Facet"],
@@ -107,6 +119,22 @@ const OWN_FACETS = [
   ["DiamondFacets", "DiamondCutFacet"],
   ["DiamondFacets", "DiamondLoupeFacet"],
   ["DiamondFacets", "OwnershipFacet"],
+];
+
+const OTHERS = [
+  ["RLC", "RLC"],
+  ["Diamond", "Diamond"],
+  ["DiamondFacets", "DiamondInit"],
+  ["Registries", "AppRegistry"],
+  ["Registries", "DatasetRegistry"],
+  ["Registries", "WorkerpoolRegistry"],
+  ["Entry", "App"],
+  ["Entry", "Dataset"],
+  ["Entry", "Workerpool"],
+  ["DataProtector", "DataProtector"],
+  ["DataProtectorSharing", "DataProtectorSharing"],
+  ["AddOnlyAppWhitelist", "AddOnlyAppWhitelist"],
+  ["AddOnlyAppWhitelist", "AddOnlyAppWhitelistRegistry"],
 ];
 
 export const CATEGORIES = [
@@ -152,6 +180,19 @@ export function hubAbi(folder) {
 }
 
 /*
+ * The receipt of a transaction on a chain that mines at once. Not response.wait(): that one waits for a further block
+ * when it asks just before the transaction's own, and a chain without an interval makes none.
+ */
+export async function mined(response) {
+  for (;;) {
+    const receipt = await response.provider.getTransactionReceipt(response.hash);
+    if (receipt?.status === 0) throw new Error(`transaction ${response.hash} failed`);
+    if (receipt) return receipt;
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+
+/*
  * Deploys and configures everything as `signer`, who owns it. `sent` is called with a label, a receipt and what was
  * sent for every transaction: recipe.mjs makes from it what `strongroom contracts deploy` does.
  */
@@ -160,7 +201,7 @@ export async function deployAll(folder, signer, { sent = () => {}, baseURI = "ht
   let nonce = await signer.getNonce();
   const send = async (label, tx) => {
     const response = await signer.sendTransaction({ ...tx, nonce: nonce++ });
-    const receipt = await response.wait();
+    const receipt = await mined(response);
     sent(label, receipt, tx);
     return receipt;
   };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The development chain as `up` starts it: from the saved state, with everything in its place.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ethers } from "ethers";
-import { artifact, testArtifacts, hubAbi, root, startAnvil } from "../lib.mjs";
+import { artifact, artifactsWithout, testArtifacts, hubAbi, root, startAnvil } from "../lib.mjs";
 
 let folder;
 let anvil;
@@ -33,6 +33,18 @@ test("two deployments give the same bytes", () => {
   for (const file of ["chain-state.json", "chain.json", "deploy.json"]) {
     assert.ok(readFileSync(join(folder, "a", file)).equals(readFileSync(join(folder, "b", file))), file);
   }
+});
+
+test("artifacts that another command left without code are noticed", () => {
+  const out = join(folder, "artifacts");
+  assert.deepEqual(artifactsWithout(testArtifacts()), []);
+  cpSync(testArtifacts(), out, { recursive: true });
+  const { bytecode, ...rest } = artifact(out, "Entry", "App");
+  assert.ok(bytecode.object.length > 2);
+  writeFileSync(join(out, "Entry.sol/App.json"), JSON.stringify(rest));
+  rmSync(join(out, "RLC.sol"), { recursive: true });
+  writeFileSync(join(out, "Diamond.sol/Diamond.json"), '{"abi": [');
+  assert.deepEqual(artifactsWithout(out).sort(), ["Diamond.sol/Diamond.json", "Entry.sol/App.json", "RLC.sol/RLC.json"]);
 });
 
 test("hub, registries, accounts and workerpool are as promised", async () => {

@@ -2,6 +2,8 @@
 /* From argv to a command, its output and its exit code. */
 #include "cli/cli.h"
 #include "cli/cli_int.h"
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -63,6 +65,32 @@ static bool needs_no_network(const struct cli_cmd *cmd) {
            cmd->run == cmd_contracts_deploy || cmd->run == cmd_contracts_verify;
 }
 
+/* The reader of our output has gone (| head): nobody is left to tell, so we end as every program
+ * does of which SIGPIPE was not taken away. */
+static int end_of_pipe(void) {
+    (void)signal(SIGPIPE, SIG_DFL);
+    (void)raise(SIGPIPE);
+    return 128 + SIGPIPE; /* the signal is blocked */
+}
+
+static sr_status write_answer(const struct cli *c, bool *ret_gone, struct sr_err *err) {
+    sr_status st = fd_write_all(STDOUT_FILENO, c->out.p, c->out.n, err);
+    *ret_gone = st == SR_E_SYS && err->sys == EPIPE;
+    if (st != SR_OK) {
+        sr_err_prefix(err, "the answer could not be written");
+        sr_hint(err, "the command itself was carried out; see where its output goes");
+    }
+    return st;
+}
+
+/* What printf left: help, pages, failures in JSON. */
+static int flushed(int code) {
+    if (fflush(stdout) == 0) return code;
+    if (errno == EPIPE) return end_of_pipe();
+    perror("strongroom: the answer could not be written");
+    return code ? code : 1;
+}
+
 static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     struct sr_err err = {0};
     struct cli *c = sr_calloc_n(1, sizeof *c);
@@ -74,6 +102,7 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     c->w = jw_of(&c->out);
     sr_status st = cli_parse(c, argc, argv, &err);
     int code = 0;
+    bool gone = false;
     if (st == SR_OK && cli_flag(c, "--help")) {
         cli_help_one(stdout, cmd);
     } else {
@@ -83,21 +112,24 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
         if (st == SR_OK) st = buf_status(&c->out, &err);
         if (c->out.n > 0) {
             struct sr_err out_err = {0};
-            sr_status wrote = fd_write_all(STDOUT_FILENO, c->out.p, c->out.n, &out_err);
+            sr_status wrote = write_answer(c, &gone, &out_err);
             if (st == SR_OK && wrote != SR_OK) {
                 st = wrote;
                 err = out_err;
             }
         }
-        code = st == SR_OK ? c->exit_code : cli_report(c, st, &err);
+        if (st == SR_OK)
+            code = c->exit_code;
+        else if (!gone || err.sys != EPIPE)
+            code = cli_report(c, st, &err);
     }
     sr_client_close(c->client);
     buf_wipe(&c->out);
     free(c);
-    return code;
+    return gone && code == 0 ? end_of_pipe() : code;
 }
 
-int cli_main(int argc, char **argv) {
+static int dispatch(int argc, char **argv) {
     if (argc < 2) {
         cli_help_all(stderr);
         return 2;
@@ -122,4 +154,8 @@ int cli_main(int argc, char **argv) {
                       argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
     cli_help_group(asked ? stdout : stderr, word);
     return asked ? 0 : 2;
+}
+
+int cli_main(int argc, char **argv) {
+    return flushed(dispatch(argc, argv));
 }

@@ -64,8 +64,12 @@ sr_status cmd_wallet_use(struct cli *c, struct sr_err *err) {
 
 sr_status cmd_wallet_export(struct cli *c, struct sr_err *err) {
     char *secret = NULL;
-    SR_TRY(sr_wallet_export(c->client, c->n_args > 0 ? c->args[0] : NULL, &secret, err));
     const char *path = cli_value(c, "--out");
+    if (path && !cli_flag(c, "--force") && fs_exists(path)) {
+        sr_hint(err, "choose another file; --force writes over this one");
+        return sr_fail(err, SR_E_CONFLICT, "'%s' exists", path);
+    }
+    SR_TRY(sr_wallet_export(c->client, c->n_args > 0 ? c->args[0] : NULL, &secret, err));
     sr_status st = SR_OK;
     if (path) {
         cleanup_buf_wipe struct buf line;

@@ -30,7 +30,9 @@ static const struct cli_opt o_import[] = {
         "private key in hex, or a V3 keystore; - is standard input (else asked for)"),
 };
 static const struct cli_opt o_export[] = {
-    {"--out", "-o", "FILE", "write the key to FILE (mode 0600) instead of standard output", false}};
+    {"--out", "-o", "FILE", "write the key to FILE (mode 0600) instead of standard output", false},
+    OPT("--force", NULL, "write over FILE if it exists"),
+};
 static const struct cli_opt o_protect[] = {
     OPT("--name", "NAME", "public name of the protected data, on the chain"),
     OPT("--json", "TEXT",

@@ -27,7 +27,7 @@
 #define SCHED_INTENT_TRIES   8       /* reverted transactions of one intent */
 #define SCHED_MARGIN_S       5       /* no start so shortly before the contribution deadline */
 #define SCHED_TICK_MS        500
-#define SCHED_CAUSE_MAX      64
+#define SCHED_CAUSE_MAX      WIRE_CAUSE_MAX
 #define SCHED_EGRESS_MAX     200
 #define SCHED_MESSAGE_MAX    1000
 #define SCHED_LOGIN_MS       10000

@@ -215,15 +215,6 @@ static sr_status on_done(struct pool_worker *w, const struct hash *task, const s
     return SR_OK;
 }
 
-static bool is_cause(struct slice s) {
-    if (s.n == 0 || s.n > SCHED_CAUSE_MAX) return false;
-    for (size_t i = 0; i < s.n; i++)
-        if (!((s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-              s.p[i] == '_'))
-            return false;
-    return true;
-}
-
 static sr_status on_failed(struct pool_worker *w, const struct hash *task, const struct json_val *m,
                            struct sr_err *err) {
     static const char *const blames[] = {"app", "data", "requester", "host"};
@@ -232,7 +223,8 @@ static sr_status on_failed(struct pool_worker *w, const struct hash *task, const
     const char *who = NULL;
     for (size_t i = 0; i < SR_ARRAY_LEN(blames); i++)
         if (slice_is(blame, blames[i])) who = blames[i];
-    if (!who || !is_cause(cause)) return sr_fail(err, SR_E_MALFORMED, "failed: no cause or blame");
+    if (!who || !wire_is_cause(cause))
+        return sr_fail(err, SR_E_MALFORMED, "failed: no cause or blame");
     char cause_text[SCHED_CAUSE_MAX + 1], message_text[SCHED_MESSAGE_MAX + 1];
     (void)snprintf(cause_text, sizeof cause_text, "%.*s", (int)cause.n, cause.p);
     if (message.n > SCHED_MESSAGE_MAX) message.n = SCHED_MESSAGE_MAX;

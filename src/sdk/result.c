@@ -24,9 +24,22 @@ static sr_status keep(void *arg, struct slice data, struct sr_err *err) {
     return fd_write_all(d->fd, data.p, data.n, err);
 }
 
+/* A worker wrote it on the chain: nothing but a name of content, which says itself whether we got
+ * it. A URL would have us call any address that a stranger chooses. */
+sr_status sdk_result_location(struct slice location, struct cid *ret_cid, struct sr_err *err) {
+    if (slice_starts(location, "/ipfs/") &&
+        cid_parse(slice_of(location.p + 6, location.n - 6), ret_cid, NULL) == SR_OK)
+        return SR_OK;
+    sr_hint(err, "the worker wrote this location; the requester can ask its workerpool's operator");
+    return sr_fail(err, SR_E_REFUSED, "the result's location is not /ipfs/ and a CID: '%.*s'",
+                   (int)(location.n < 100 ? location.n : 100), (const char *)location.p);
+}
+
 static sr_status fetch(struct sr_client *c, const char *location, int fd, struct sr_err *err) {
     struct download d = {.c = c, .fd = fd};
     uint64_t bytes;
+    struct cid cid;
+    SR_TRY(sdk_result_location(slice_str(location), &cid, err));
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
     sr_status st = ipfs_head(c->net.ipfs_gateway, slice_str(location), &bytes, err);
     if (st == SR_E_NOTFOUND) sr_hint(err, "the store may have dropped old results");

@@ -247,6 +247,9 @@ SR_CHECK sr_status sdk_unpack(int zip_fd, const char *dir, uint64_t max_bytes, s
                               uint64_t *ret_bytes, struct sr_err *err);
 /* An unnamed file in dir, for what must not stay. */
 SR_CHECK sr_status sdk_temp_file(const char *dir, int *ret_fd, struct sr_err *err);
+/* "/ipfs/<cid>" and nothing else: SR_E_REFUSED. */
+SR_CHECK sr_status sdk_result_location(struct slice location, struct cid *ret_cid,
+                                       struct sr_err *err);
 /* Encrypted result archive -> plain zip, streamed. */
 SR_CHECK sr_status sdk_decrypt_result(const struct zip_reader *outer, struct slice secret_pem,
                                       int plain_fd, struct sr_err *err);

@@ -18,6 +18,17 @@
 #define WIRE_POOL_MESSAGE_MAX  (1024u * 1024)
 #define WIRE_LOG_TAIL_MAX      100000 /* characters kept of an app's stdout and stderr */
 #define WIRE_SECRET_MAX        4096   /* bytes of one secret, as the official SMS has it */
+#define WIRE_CAUSE_MAX         64     /* characters of a failure's cause */
+
+/* A cause that others can act on: A-Z, 0-9 and _. A message with another one is malformed. */
+static inline bool wire_is_cause(struct slice s) {
+    if (s.n == 0 || s.n > WIRE_CAUSE_MAX) return false;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = s.p[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) return false;
+    }
+    return true;
+}
 
 typedef enum { WIRE_SIMULATED = 1, WIRE_TDX = 2, WIRE_SNP = 3 } wire_verdict;
 const char *wire_verdict_label(wire_verdict v); /* "SIMULATED", "TDX", "SEV-SNP", "unknown" */

@@ -75,6 +75,14 @@ sr_status job_fail(struct job *j, const char *cause, door_blame blame, sr_status
     return st;
 }
 
+sr_status job_fail_code(struct job *j, struct slice code, const char *otherwise, door_blame blame,
+                        sr_status st) {
+    if (!wire_is_cause(code)) return job_fail(j, otherwise, blame, st);
+    memcpy(j->cause_text, code.p, code.n);
+    j->cause_text[code.n] = 0;
+    return job_fail(j, NULL, blame, st);
+}
+
 char *job_path(const struct job *j, const char *name) {
     cleanup_buf struct buf b;
     buf_init(&b, 4096);
@@ -101,15 +109,14 @@ static sr_status take_failed(struct job *j, struct slice body, struct sr_err *er
     struct door_failed f;
     if (!door_failed_read(body, &f))
         return sr_fail(err, SR_E_MALFORMED, "the room's last message is faulty");
-    memcpy(j->cause_text, f.cause.p, f.cause.n);
-    j->cause_text[f.cause.n] = 0;
     j->has_exit = f.has_exit;
     j->exit_code = f.exit_code;
     take_tails(j, f.tail_out, f.tail_err);
     j->egress = f.egress;
-    return job_fail(j, NULL, f.blame,
-                    sr_fail(err, SR_E_TASK, "%.*s", (int)(f.message.n < 239 ? f.message.n : 239),
-                            (const char *)f.message.p));
+    return job_fail_code(j, f.cause, "APP_COMPUTE_FAILED", f.blame,
+                         sr_fail(err, SR_E_TASK, "%.*s",
+                                 (int)(f.message.n < 239 ? f.message.n : 239),
+                                 (const char *)f.message.p));
 }
 
 /* The stream broke, or the order: a room that failed has said why before it closed. */

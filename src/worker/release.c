@@ -98,12 +98,12 @@ static sr_status refused(struct job *j, int status, struct slice body, struct sr
         (void)json_str(json_get(json_root(doc), "hint"), &hint);
     }
     if (hint.n > 0) sr_hint(err, "%.*s", (int)(hint.n < 190 ? hint.n : 190), (const char *)hint.p);
-    size_t n = code.n < DOOR_CAUSE_MAX ? code.n : DOOR_CAUSE_MAX;
-    memcpy(j->cause_text, code.p, n);
-    j->cause_text[n] = 0;
-    return job_fail(j, NULL, blame_of(code),
-                    sr_fail(err, SR_E_REFUSED, "the secret service refuses (%d): %.*s", status,
-                            (int)(why.n < 200 ? why.n : 200), (const char *)why.p));
+    bool odd = !wire_is_cause(code);
+    sr_status st =
+        sr_fail(err, SR_E_REFUSED, "the secret service refuses (%d%s%.*s): %.*s", status,
+                odd ? ", " : "", odd ? (int)(code.n < 60 ? code.n : 60) : 0, (const char *)code.p,
+                (int)(why.n < 200 ? why.n : 200), (const char *)why.p);
+    return job_fail_code(j, code, "GET_TEE_SERVICES_CONFIGURATION_FAILED", blame_of(code), st);
 }
 
 /* One try. *ret_again: the service is away or locked, and may come back. */

@@ -69,7 +69,7 @@ struct job {
     struct buf record; /* settling.json of an earlier life; n 0: a new job */
     /* for a failure */
     const char *cause; /* static, or cause_text */
-    char cause_text[DOOR_CAUSE_MAX + 1];
+    char cause_text[WIRE_CAUSE_MAX + 1];
     door_blame blame;
     bool has_exit;
     uint32_t exit_code;
@@ -142,6 +142,10 @@ size_t jobs_running(const struct worker *w);
 /* The room's result into fd, up to its END; SR_E_TOOBIG beyond what a result can be. */
 SR_CHECK sr_status job_take_data(struct job *j, struct door *d, int fd, struct sr_err *err);
 sr_status job_fail(struct job *j, const char *cause, door_blame blame, sr_status st);
+/* The same with another's word for it; one that is no cause (wire_is_cause: the scheduler would
+ * take us for broken) becomes `otherwise`. */
+sr_status job_fail_code(struct job *j, struct slice code, const char *otherwise, door_blame blame,
+                        sr_status st);
 /* DIR/jobs/<task>/name, owned. */
 char *job_path(const struct job *j, const char *name) SR_CHECK;
 

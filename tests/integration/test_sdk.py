@@ -4,6 +4,7 @@
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import tempfile
 import termios
@@ -78,6 +79,27 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("--private-key", text)
 
 
+    def test_a_reader_that_went_away_is_no_failure_to_tell_of(self):
+        for args in (["help"], ["wallet", "list"], ["wallet", "list", "--json"], ["data", "list", "--help"]):
+            with tempfile.TemporaryDirectory() as home:
+                reader, writer = os.pipe()
+                os.close(reader)
+                try:
+                    done = subprocess.run([PROGRAM, *args], stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                                          timeout=20, check=False, env={**os.environ, "HOME": home})
+                finally:
+                    os.close(writer)
+                self.assertEqual((done.returncode, done.stderr), (-signal.SIGPIPE, b""), args)
+
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        for args in (["help"], ["wallet", "list"]):
+            with tempfile.TemporaryDirectory() as home, open("/dev/full", "wb") as full:
+                done = subprocess.run([PROGRAM, *args], stdout=full, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=20,
+                                      check=False, env={**os.environ, "HOME": home})
+                self.assertEqual(done.returncode, 1, args)
+                self.assertIn(b"could not be written", done.stderr)
+
+
 class Terminal(unittest.TestCase):
     """What a person at a terminal meets."""
 
@@ -118,6 +140,18 @@ class Terminal(unittest.TestCase):
         self.assertRegex(shown, "0x[0-9a-f]{64}")
         code, shown = self.talk(["wallet", "export", "w"], ["wrong"])
         self.assertEqual(code, 3, shown)
+        mine = os.path.join(self.folder, "mine")
+        with open(mine, "w", encoding="utf-8") as f:
+            f.write("something of mine")
+        code, shown = self.talk(["wallet", "export", "w", "-o", mine], ["open sesame"])
+        self.assertEqual(code, 3, shown)
+        self.assertIn("exists", shown)
+        with open(mine, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "something of mine")
+        code, shown = self.talk(["wallet", "export", "w", "-o", mine, "--force"], ["open sesame"])
+        self.assertEqual(code, 0, shown)
+        with open(mine, encoding="utf-8") as f:
+            self.assertRegex(f.read(), "^0x[0-9a-f]{64}\n$")
 
     def test_two_different_passwords_are_refused(self):
         code, shown = self.talk(["wallet", "new"], ["one", "two"])

@@ -166,6 +166,39 @@ static void an_archive_of_more_than_there_is_room_for_writes_nothing(void **stat
     assert_int_equal(sdk_unpack(fd, out, 19, &files, &bytes, &err), SR_OK);
 }
 
+static void a_result_lies_at_the_name_of_its_content_only(void **state) {
+    (void)state;
+    static const char *const odd[] = {
+        "",
+        "/ipfs/",
+        "/ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG/readme",
+        "/ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbd",
+        "/ipfs/../api/v0/id",
+        "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG",
+        "/p2p/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG",
+        "http://127.0.0.1:1/ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG",
+        "https://example.org/result.zip",
+        "file:///etc/passwd",
+        "dropbox",
+    };
+    struct cid cid;
+    struct sr_err err = {0};
+    assert_int_equal(
+        sdk_result_location(SLICE_LIT("/ipfs/QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWKPbdG"), &cid,
+                            &err),
+        SR_OK);
+    assert_int_equal(
+        sdk_result_location(
+            SLICE_LIT("/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"), &cid,
+            &err),
+        SR_OK);
+    for (size_t i = 0; i < SR_ARRAY_LEN(odd); i++) {
+        struct sr_err e = {0};
+        assert_int_equal(sdk_result_location(slice_str(odd[i]), &cid, &e), SR_E_REFUSED);
+        assert_true(e.hint[0] != 0);
+    }
+}
+
 static int setup(void **state) {
     (void)state;
     return mkdtemp(folder) ? 0 : -1;
@@ -183,6 +216,7 @@ int main(void) {
         cmocka_unit_test(results_are_unpacked_with_their_folders),
         cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(a_link_in_the_folder_is_not_followed),
+        cmocka_unit_test(a_result_lies_at_the_name_of_its_content_only),
         cmocka_unit_test(an_archive_of_more_than_there_is_room_for_writes_nothing),
     };
     return cmocka_run_group_tests_name("sdk/result", t, setup, teardown);

@@ -150,6 +150,42 @@ static void the_worst_output_still_fits_into_one_message(void **state) {
     job_free(j);
 }
 
+/* "cause" of the message that such a code ends in. */
+static void check_cause(const char *code, size_t n, const char *want) {
+    static struct worker w;
+    struct json *doc = NULL;
+    struct slice cause;
+    struct sr_err e = {.code = SR_E_REFUSED, .what = "refused"};
+    struct job *j = job_new(&w);
+    cleanup_buf struct buf b;
+    buf_init(&b, WIRE_POOL_MESSAGE_MAX);
+    assert_int_equal(job_fail_code(j, slice_of((const uint8_t *)code, n), "APP_COMPUTE_FAILED",
+                                   BLAME_HOST, SR_E_REFUSED),
+                     SR_E_REFUSED);
+    msg_failed(&b, j, &e);
+    assert_int_equal(json_parse(buf_slice(&b), &doc, NULL), SR_OK);
+    assert_true(json_str(json_get(json_root(doc), "cause"), &cause));
+    assert_true(wire_is_cause(cause));
+    assert_true(slice_is(cause, want));
+    json_free(doc);
+    job_free(j);
+}
+
+static void anothers_odd_code_becomes_a_cause_that_the_scheduler_takes(void **state) {
+    (void)state;
+    char longest[WIRE_CAUSE_MAX + 2];
+    memset(longest, 'A', sizeof longest);
+    check_cause("NONCE_UNKNOWN", 13, "NONCE_UNKNOWN");
+    check_cause("", 0, "APP_COMPUTE_FAILED");
+    check_cause("lower_case", 10, "APP_COMPUTE_FAILED");
+    check_cause("A B", 3, "APP_COMPUTE_FAILED");
+    check_cause("A\"B", 3, "APP_COMPUTE_FAILED");
+    check_cause("A\0B", 3, "APP_COMPUTE_FAILED");
+    check_cause(longest, sizeof longest - 1, "APP_COMPUTE_FAILED");
+    longest[WIRE_CAUSE_MAX] = 0;
+    check_cause(longest, WIRE_CAUSE_MAX, longest);
+}
+
 /* A room that never stops: DATA after DATA until the stream is closed. */
 static void endless_room(void *arg) {
     static const uint8_t body[4096];
@@ -202,6 +238,7 @@ int main(void) {
         cmocka_unit_test(an_assignment_with_a_faulty_field_is_refused),
         cmocka_unit_test(an_assignment_cut_anywhere_is_refused),
         cmocka_unit_test(a_failure_says_cause_blame_and_what_to_do),
+        cmocka_unit_test(anothers_odd_code_becomes_a_cause_that_the_scheduler_takes),
         cmocka_unit_test(the_worst_output_still_fits_into_one_message),
         cmocka_unit_test(a_room_cannot_fill_the_hosts_disk),
     };
