@@ -2,7 +2,7 @@
 #
 # make demo    installs what is missing, builds, and shows the whole story on this machine
 # make test    everything, ends with "N passed, N failed"
-.PHONY: help packages build demo test lint format check-deep bench gas install clean
+.PHONY: help packages build demo test lint format check-deep bench gas coverage install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -46,6 +46,10 @@ bench: build
 ## make gas         gas of each contract call against the official contracts
 gas: build
 	@tools/gas
+
+## make coverage    lines of the contracts that the forge tests run
+coverage: build
+	@tools/coverage
 
 ## make install     to PREFIX (/usr/local), under DESTDIR
 PREFIX ?= /usr/local

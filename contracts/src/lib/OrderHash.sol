@@ -9,13 +9,19 @@ import {AppOrder, DatasetOrder, WorkerpoolOrder, RequestOrder} from "./Types.sol
  */
 library OrderHash {
     string private constant APP =
-        "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
+        "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,"
+        "address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
     string private constant DATASET =
-        "DatasetOrder(address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
+        "DatasetOrder(address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,"
+        "address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
     string private constant WORKERPOOL =
-        "WorkerpoolOrder(address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address apprestrict,address datasetrestrict,address requesterrestrict,bytes32 salt)";
+        "WorkerpoolOrder(address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,"
+        "uint256 category,uint256 trust,address apprestrict,address datasetrestrict,"
+        "address requesterrestrict,bytes32 salt)";
     string private constant REQUEST =
-        "RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)";
+        "RequestOrder(address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,"
+        "address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,"
+        "uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt)";
 
     bytes32 internal constant DOMAIN_TYPE =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");

@@ -48,8 +48,8 @@ library TaskHead {
     }
 
     function reveal(uint256 head, uint256 deadline, uint256 members, bool other) internal pure returns (uint256) {
-        return
-            (head & (BLOB | INDEX)) | (REVEALING << 160) | (deadline << 163) | (members << 239) | (other ? 1 << 255 : 0);
+        return (head & (BLOB | INDEX)) | (REVEALING << 160) | (deadline << 163) | (members << 239)
+            | (other ? 1 << 255 : 0);
     }
 
     /* At most as many reveals as winners: cannot overflow its field. */
@@ -182,7 +182,7 @@ library TaskRecord {
      * Makes the caller the last contributor and multiplies his weight into his group's: gives the new weight of the
      * group and of all, and the group's size.
      */
-    function addWeight(TaskSlots storage t, bytes32 taskId, uint256 work, bool other, bytes32 hash, uint256 weight)
+    function addWeight(TaskSlots storage t, bytes32 taskId, bytes32 hash, uint256 work, bool other, uint256 weight)
         internal
         returns (uint256 group, uint256 members, uint256 total)
     {
@@ -307,19 +307,19 @@ library TaskRecord {
         saveTail(taskId, p, 0, 2, results, resultsCallback);
     }
 
+    /* The caller's results of a task done at once. */
     function saveResults(
         bytes32 taskId,
-        address worker,
         bytes32 digest,
-        address challenge,
         bytes calldata results,
-        bytes calldata resultsCallback
+        bytes calldata resultsCallback,
+        address challenge
     ) internal {
         uint256 p;
         uint256 size;
         assembly ("memory-safe") {
             p := mload(0x40)
-            mstore(add(p, 2), shl(96, worker))
+            mstore(add(p, 2), shl(96, caller()))
             mstore(add(p, 22), digest)
             mstore(add(p, 54), shl(96, challenge))
             size := add(54, mul(20, iszero(iszero(challenge))))

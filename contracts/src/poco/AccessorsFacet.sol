@@ -1,8 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import "../lib/Types.sol";
-import {PocoStorage, Store, K} from "../lib/Store.sol";
+import {
+    Account,
+    Category,
+    AppInfo,
+    DatasetInfo,
+    WorkerpoolInfo,
+    Deal,
+    TaskStatus,
+    Task,
+    Contribution,
+    AppOrder,
+    DatasetOrder,
+    WorkerpoolOrder,
+    RequestOrder
+} from "../lib/Types.sol";
+import {Store, K} from "../lib/Store.sol";
 import {Ledger} from "../lib/Ledger.sol";
 import {OrderHash} from "../lib/OrderHash.sol";
 import {Orders} from "../lib/Orders.sol";

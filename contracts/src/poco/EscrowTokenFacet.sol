@@ -15,7 +15,9 @@ interface IToken {
 }
 
 interface IApprovalReceiver {
-    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data) external returns (bool);
+    function receiveApproval(address sender, uint256 amount, address token, bytes calldata data)
+        external
+        returns (bool);
 }
 
 /* RLC in, staked RLC (an ERC-20 of its own) out, and back. */

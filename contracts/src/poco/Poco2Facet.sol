@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {PocoStorage, TaskSlots, ContributionSlots, Store, K} from "../lib/Store.sol";
+import {TaskSlots, ContributionSlots, Store, K} from "../lib/Store.sol";
 import {Blob} from "../lib/Blob.sol";
 import {DealData, DealRecord} from "../lib/DealRecord.sol";
 import {TaskHead, TaskRecord} from "../lib/TaskRecord.sol";
@@ -111,12 +111,24 @@ contract Poco2Facet {
         require(c.head == 0);
         checkWorker(d, taskId, resultHash, resultSeal, enclaveChallenge, enclaveSign, authorizationSign);
 
-        uint256 weight = weightOf(msg.sender);
         c.seal = resultSeal;
+        addContribution(taskId, resultHash, enclaveChallenge, t, c, head, d);
+    }
+
+    function addContribution(
+        bytes32 taskId,
+        bytes32 resultHash,
+        address enclaveChallenge,
+        TaskSlots storage t,
+        ContributionSlots storage c,
+        uint256 head,
+        DealData memory d
+    ) private {
+        uint256 weight = weightOf(msg.sender);
         uint256 work = t.work;
         bool other = TaskRecord.addContributor(t, c, work, resultHash, enclaveChallenge, weight);
         (uint256 group, uint256 members, uint256 total) =
-            TaskRecord.addWeight(t, taskId, work, other, resultHash, weight);
+            TaskRecord.addWeight(t, taskId, resultHash, work, other, weight);
 
         Ledger.lock(msg.sender, DealRecord.workerStake(d));
         emit TaskContribute(taskId, msg.sender, resultHash);
@@ -183,7 +195,7 @@ contract Poco2Facet {
         paySuccess(taskId, d);
         payWorkers(t, taskId, d);
         emit TaskFinalize(taskId, results);
-        callback(d.callback, taskId, resultsCallback);
+        callback(taskId, d.callback, resultsCallback);
     }
 
     function contributeAndFinalize(
@@ -201,30 +213,17 @@ contract Poco2Facet {
         DealData memory d = loadDeal(head);
         require(contributionDeadline(d) > block.timestamp);
         require(t.work == 0 && d.trust == 1);
-        require((d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == resultDigest);
-        bytes32 hash = TaskRecord.resultHash(taskId, resultDigest);
-        checkWorker(
-            d,
-            taskId,
-            hash,
-            TaskRecord.resultSeal(msg.sender, taskId, resultDigest),
-            enclaveChallenge,
-            enclaveSign,
-            authorizationSign
+        require(
+            (d.callback == address(0) && resultsCallback.length == 0) || keccak256(resultsCallback) == resultDigest
         );
+        bytes32 hash = checkDigest(taskId, resultDigest, d, enclaveChallenge, enclaveSign, authorizationSign);
 
         t.head = TaskHead.completeAtOnce(head, block.timestamp + d.timeRef * K.REVEAL_DEADLINE_RATIO);
-        TaskRecord.saveResults(taskId, msg.sender, resultDigest, enclaveChallenge, results, resultsCallback);
+        TaskRecord.saveResults(taskId, resultDigest, results, resultsCallback, enclaveChallenge);
         paySuccess(taskId, d);
-        uint256 price = d.workerpoolPrice;
-        uint256 share = (price * (100 - d.schedulerRewardRatio)) / 100;
-        Ledger.reward(msg.sender, share, taskId);
-        Ledger.reward(d.workerpoolOwner, price - share, taskId);
-        emit TaskContribute(taskId, msg.sender, hash);
-        emit TaskConsensus(taskId, hash);
-        emit TaskReveal(taskId, msg.sender, resultDigest);
+        payWorker(taskId, resultDigest, d, hash);
         emit TaskFinalize(taskId, results);
-        callback(d.callback, taskId, resultsCallback);
+        callback(taskId, d.callback, resultsCallback);
     }
 
     /* ---- parts ---- */
@@ -283,6 +282,19 @@ contract Poco2Facet {
         }
     }
 
+    function checkDigest(
+        bytes32 taskId,
+        bytes32 digest,
+        DealData memory d,
+        address challenge,
+        bytes calldata enclaveSign,
+        bytes calldata authorizationSign
+    ) private view returns (bytes32 hash) {
+        hash = TaskRecord.resultHash(taskId, digest);
+        bytes32 seal = TaskRecord.resultSeal(msg.sender, taskId, digest);
+        checkWorker(d, taskId, hash, seal, challenge, enclaveSign, authorizationSign);
+    }
+
     function paySuccess(bytes32 taskId, DealData memory d) private {
         Ledger.seize(d.sponsor, DealRecord.taskPrice(d), taskId);
         if (d.appPrice != 0) Ledger.reward(d.appOwner, d.appPrice, taskId);
@@ -291,7 +303,18 @@ contract Poco2Facet {
         Ledger.drawKitty(d.workerpoolOwner, taskId);
     }
 
-    /* Workers who proved share the pool's price and the stakes of those who did not, by the logarithm of their weight. */
+    /* Pays the only worker of a task done at once, and tells the steps that were done in one. */
+    function payWorker(bytes32 taskId, bytes32 digest, DealData memory d, bytes32 hash) private {
+        uint256 price = d.workerpoolPrice;
+        uint256 share = (price * (100 - d.schedulerRewardRatio)) / 100;
+        Ledger.reward(msg.sender, share, taskId);
+        Ledger.reward(d.workerpoolOwner, price - share, taskId);
+        emit TaskContribute(taskId, msg.sender, hash);
+        emit TaskConsensus(taskId, hash);
+        emit TaskReveal(taskId, msg.sender, digest);
+    }
+
+    /* Who proved shares the pool's price and the stakes of those who did not, by the logarithm of his weight. */
     function payWorkers(TaskSlots storage t, bytes32 taskId, DealData memory d) private {
         (address[] memory workers, uint256[] memory heads) = TaskRecord.contributors(t, taskId);
         uint256 stake = DealRecord.workerStake(d);
@@ -323,8 +346,8 @@ contract Poco2Facet {
         Ledger.reward(d.workerpoolOwner, total, taskId);
     }
 
-    /* receiveResult(taskId, data) of the deal's callback: its failure is its own, but enough gas must have been given. */
-    function callback(address target, bytes32 taskId, bytes calldata data) private {
+    /* receiveResult(taskId, data) of the deal's callback: its failure is its own, but there must be enough gas. */
+    function callback(bytes32 taskId, address target, bytes calldata data) private {
         if (target == address(0)) return;
         uint256 limit = Store.load().callbackGas;
         assembly ("memory-safe") {

@@ -21,17 +21,13 @@ contract AppRegistry is Registry {
             abi.encodeCall(App.initialize, (_appName, _appType, _appMultiaddr, _appChecksum, _appMREnclave)),
             _appOwner,
             abi.encodePacked(
-                _appChecksum,
-                uint32(bytes(_appName).length),
-                _appName,
-                uint32(bytes(_appType).length),
-                _appType,
-                uint32(_appMultiaddr.length),
-                _appMultiaddr,
-                uint32(_appMREnclave.length),
-                _appMREnclave
+                _appChecksum, fields(bytes(_appName), bytes(_appType)), fields(_appMultiaddr, _appMREnclave)
             )
         );
+    }
+
+    function fields(bytes calldata a, bytes calldata b) private pure returns (bytes memory) {
+        return abi.encodePacked(uint32(a.length), a, uint32(b.length), b);
     }
 
     function predictApp(

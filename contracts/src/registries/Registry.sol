@@ -55,7 +55,7 @@ abstract contract Registry {
     /* token -> owner 160 | number 48 | place in the owner's list 48 */
     mapping(uint256 => uint256) private tokens;
     mapping(uint256 => uint256) private numbers; // number -> token
-    mapping(address => mapping(uint256 => uint256)) private lists; // owner -> slot of his list; slot 0: balance 64, then
+    mapping(address => mapping(uint256 => uint256)) private lists; // owner -> list; slot 0: balance 64, first numbers
     mapping(uint256 => address) private approvals;
     mapping(address => mapping(address => bool)) public isApprovedForAll;
 

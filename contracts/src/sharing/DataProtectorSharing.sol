@@ -248,7 +248,9 @@ contract DataProtectorSharing is
         d.addOnlyAppWhitelist = _appWhitelist;
         ++collectionDetails[_collectionTokenId].size;
         registry.safeTransferFrom(owner, address(this), token);
-        hub.manageDatasetOrder(DatasetOrderOperation(dataOrder(_protectedData, _appWhitelist), OrderOperation.SIGN, ""));
+        hub.manageDatasetOrder(
+            DatasetOrderOperation(dataOrder(_protectedData, _appWhitelist), OrderOperation.SIGN, "")
+        );
         emit ProtectedDataTransfer(_protectedData, _collectionTokenId, 0, _appWhitelist);
     }
 

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Breaks the contracts in one place at a time (mutants.mjs) and looks whether a test notices. Works on a copy of the
+// tree, built the quick way: no optimizer. Ends with "N of N noticed"; exit code 1 when one was not.
+// usage: node contracts/mutate.mjs [--every N] [--from K] [WORD...]     WORD: only mutants whose name has it
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root, tool } from "./lib.mjs";
+import { MUTANTS } from "./mutants.mjs";
+
+const args = process.argv.slice(2);
+const option = (name, otherwise) => {
+  const at = args.indexOf(name);
+  return at < 0 ? otherwise : Number(args.splice(at, 2)[1]);
+};
+const every = option("--every", 1);
+const from = option("--from", 0);
+
+const base = join(root, "build/mutants");
+const tree = join(base, "contracts");
+rmSync(tree, { recursive: true, force: true });
+mkdirSync(tree, { recursive: true });
+for (const part of ["src", "test", "foundry.toml"]) cpSync(join(root, "contracts", part), join(tree, part), { recursive: true });
+for (const part of ["node_modules", "tools"]) symlinkSync(join(root, part), join(tree, part));
+rmSync(join(base, "tests"), { force: true });
+symlinkSync(join(root, "tests"), join(base, "tests"));
+
+/* Forge's answer to the mutated tree: the names of failing tests, or what does not compile. */
+function judge(filter) {
+  const { status, stdout, stderr } = spawnSync(
+    tool("forge"),
+    ["test", "--root", tree, "--color", "never", "--fail-fast", "--fuzz-seed", "7", ...filter],
+    {
+      encoding: "utf8", maxBuffer: 1 << 28,
+      env: {
+        ...process.env, FOUNDRY_VIA_IR: "false", FOUNDRY_OPTIMIZER: "false", FOUNDRY_FUZZ_RUNS: "64", FOUNDRY_CODE_SIZE_LIMIT: "1000000",
+        FOUNDRY_OUT: join(base, "out"), FOUNDRY_CACHE_PATH: join(base, "cache"),
+      },
+    },
+  );
+  if (status === 0) return { fine: true };
+  const failing = [...stdout.matchAll(/^\[FAIL[^\n]*?\] (\w+)/gm)].map((m) => m[1]);
+  if (failing.length === 0) throw new Error(`${stdout.slice(-2000)}${stderr.slice(-2000)}`);
+  return { fine: false, failing };
+}
+const UNITS = ["--no-match-contract", "InvariantTest"];
+const LIVES = ["--match-contract", "InvariantTest"];
+const noticed = () => {
+  const units = judge(UNITS);
+  return units.fine ? judge(LIVES) : units;
+};
+
+const chosen = MUTANTS.filter((m, i) => i >= from && (i - from) % every === 0 && args.every((word) => m.name.includes(word)));
+const whole = noticed();
+if (!whole.fine) throw new Error(`the tests fail without a mutant: ${whole.failing.join(" ")}`);
+let killed = 0;
+const survivors = [];
+for (const { name, file, find, put } of chosen) {
+  const path = join(tree, "src", file);
+  const source = readFileSync(path, "utf8");
+  const parts = source.split(find);
+  if (parts.length !== 2) throw new Error(`${name}: ${file} has ${parts.length - 1} places like: ${find}`);
+  writeFileSync(path, parts.join(put));
+  const answer = noticed();
+  writeFileSync(path, source);
+  if (answer.fine) survivors.push(name);
+  else killed++;
+  process.stdout.write(`${answer.fine ? "SURVIVED" : "noticed "} ${name}${answer.fine ? "" : ` (${answer.failing[0]})`}\n`);
+}
+for (const name of survivors) process.stdout.write(`not noticed by any test: ${name}\n`);
+process.stdout.write(`${killed} of ${chosen.length} noticed\n`);
+process.exit(killed === chosen.length ? 0 : 1);
