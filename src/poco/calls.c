@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "poco/calls.h"
+#include "poco/functions.h"
 
-#define A9 "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
-#define WP "(address,uint256,uint256,bytes32,uint256,uint256,address,address,address,bytes32,bytes)"
-#define RQ                                                                                         \
-    "(address,uint256,address,uint256,address,uint256,address,uint256,bytes32,uint256,uint256,"    \
-    "address,address,string,bytes32,bytes)"
+#define A9 POCO_T_ORDER
+#define WP POCO_T_WORKERPOOL
+#define RQ POCO_T_REQUEST
 
 sr_status poco_enc_match(struct buf *b, const struct poco_order *app,
                          const struct poco_order *dataset, const struct poco_order *workerpool,

@@ -128,6 +128,11 @@ const char *poco_call_signature(poco_call c);
     X(POCO_EV_UNLOCK, "Unlock(address,uint256)", "..")                                             \
     X(POCO_EV_REWARD, "Reward(address,uint256,bytes32)", "...")                                    \
     X(POCO_EV_SEIZE, "Seize(address,uint256,bytes32)", "...")                                      \
+    X(POCO_EV_APPROVAL20, "Approval(address,address,uint256)", "ii.")                              \
+    X(POCO_EV_APPROVAL721, "Approval(address,address,uint256)", "iii")                             \
+    X(POCO_EV_APPROVAL_FOR_ALL, "ApprovalForAll(address,address,bool)", "ii.")                     \
+    X(POCO_EV_OWNERSHIP, "OwnershipTransferred(address,address)", "ii")                            \
+    X(POCO_EV_MEMBER_SET, "MemberSet(address,bool)", "i.")                                         \
     X(POCO_EV_SHARE_MOVED, "ProtectedDataTransfer(address,uint256,uint256,address)", "....")       \
     X(POCO_EV_SHARE_PARAMS, "NewSubscriptionParams(uint256,(uint72,uint40))", "...")               \
     X(POCO_EV_SHARE_SUBSCRIPTION, "NewSubscription(uint256,address,uint48)", ".i.")                \

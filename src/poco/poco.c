@@ -249,6 +249,45 @@ sr_status poco_view_presigned(const struct poco *p, const struct hash *order, st
     return SR_OK;
 }
 
+/* ---- any view, by name */
+
+sr_status poco_view(const struct poco *p, const struct addr *to, poco_fn f, struct eth_at at,
+                    const struct abi_val *v, size_t n, struct buf *ret_bytes, struct abi_out *ret,
+                    struct sr_err *err) {
+    return view_at(p, to, at, poco_fn_signature(f), v, n, poco_fn_answer_types(f), ret_bytes, ret,
+                   err);
+}
+
+sr_status poco_view_score(const struct poco *p, const struct addr *worker, struct eth_at at,
+                          uint64_t *ret, struct sr_err *err) {
+    VIEW(&p->hub, at, "viewScore(address)", "uint256", av_addr(worker));
+    if (!small(o.v[0].num, ret)) return sr_fail(err, SR_E_CHAIN, "a score beyond 64 bits");
+    return SR_OK;
+}
+
+sr_status poco_result_for(const struct poco *p, const struct hash *task, struct eth_at at,
+                          struct buf *ret, struct sr_err *err) {
+    VIEW(&p->hub, at, "resultFor(bytes32)", "bytes", av_hash(task));
+    buf_add(ret, o.v[0].bytes);
+    if (ret->bad != SR_OK)
+        return sr_fail(err, ret->bad, "no room for a result of %zu bytes", o.v[0].bytes.n);
+    return SR_OK;
+}
+
+sr_status poco_deal_volume(const struct poco *p, const struct poco_order *app,
+                           const struct poco_order *dataset, const struct poco_order *workerpool,
+                           const struct poco_order *request, struct u256 *ret, struct sr_err *err) {
+    cleanup_buf struct buf call, bytes;
+    buf_init(&call, CALL_MAX);
+    buf_init(&bytes, ANSWER_MAX);
+    cleanup_abi struct abi_out o = {0};
+    SR_TRY(poco_enc_deal_volume(&call, app, dataset, workerpool, request, err));
+    SR_TRY(eth_call(p->rpc, NULL, &p->hub, buf_slice(&call), (struct eth_at){0}, &bytes, err));
+    SR_TRY(abi_decode(buf_slice(&bytes), "uint256", &o, err));
+    *ret = o.v[0].num;
+    return SR_OK;
+}
+
 sr_status erc20_balance(struct eth_rpc *r, const struct addr *token, const struct addr *a,
                         struct eth_at at, struct u256 *ret, struct sr_err *err) {
     const struct poco fake = {.rpc = r}, *p = &fake;

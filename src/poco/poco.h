@@ -10,6 +10,7 @@
 #pragma once
 #include "eth/rpc.h"
 #include "poco/calls.h"
+#include "poco/functions.h"
 #include "poco/order.h"
 #include "poco/params.h"
 
@@ -140,6 +141,24 @@ SR_CHECK sr_status poco_enc_assert_dataset_deal(struct buf *b, const struct poco
                                                 const struct hash *deal, struct sr_err *err);
 SR_CHECK sr_status poco_dataset_of(struct slice answer, struct poco_dataset *ret,
                                    struct sr_err *err);
+/* Any view of any of the contracts, by name, at `to`. ret owned: abi_out_done, its bytes borrowed
+ * from ret_bytes. */
+SR_CHECK sr_status poco_view(const struct poco *p, const struct addr *to, poco_fn f,
+                             struct eth_at at, const struct abi_val *v, size_t n,
+                             struct buf *ret_bytes, struct abi_out *ret, struct sr_err *err);
+/* What a worker has earned in trust. */
+SR_CHECK sr_status poco_view_score(const struct poco *p, const struct addr *worker,
+                                   struct eth_at at, uint64_t *ret, struct sr_err *err);
+/* What the result of a task with a callback was. SR_E_REFUSED while it has none. ret owned: the
+ * bytes are appended. */
+SR_CHECK sr_status poco_result_for(const struct poco *p, const struct hash *task, struct eth_at at,
+                                   struct buf *ret, struct sr_err *err);
+/* How many tasks these orders would make now; no terms or signatures are checked. */
+SR_CHECK sr_status poco_deal_volume(const struct poco *p, const struct poco_order *app,
+                                    const struct poco_order *dataset,
+                                    const struct poco_order *workerpool,
+                                    const struct poco_order *request, struct u256 *ret,
+                                    struct sr_err *err);
 /* RLC of a wallet (not staked); allowed(restriction, account) with ERC-734 groups. */
 SR_CHECK sr_status erc20_balance(struct eth_rpc *r, const struct addr *token, const struct addr *a,
                                  struct eth_at at, struct u256 *ret, struct sr_err *err);

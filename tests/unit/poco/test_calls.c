@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "poco/calls.h"
-#include "vec.h"
+#include "val.h"
 
 static void expect_hex(const struct buf *b, const struct json_val *v, const char *key) {
     struct buf want;
@@ -98,31 +98,6 @@ static void what_we_send_a_vault_can_read(void **state) {
     buf_done(&b);
 }
 
-static bool val_is(const struct abi_val *v, const struct json_val *j) {
-    struct u256 n;
-    struct addr a;
-    struct hash h;
-    struct slice s;
-    bool b, same;
-    struct buf bytes;
-    switch (v->kind) {
-    case ABI_NUM:
-        if (json_bool(j, &b)) return u256_is_zero(v->num) != b;
-        return json_u256(j, &n) && u256_cmp(n, v->num) == 0;
-    case ABI_ADDR: return json_addr(j, &a) && addr_eq(&a, &v->addr);
-    case ABI_FIXED: return json_hash(j, &h) && hash_eq(&h, &v->hash);
-    case ABI_BYTES:
-        if (!json_str(j, &s)) return false;
-        if (slice_eq(s, v->bytes)) return true;
-        buf_init(&bytes, 1u << 16);
-        same = hex_decode_buf(s, &bytes) && slice_eq(buf_slice(&bytes), v->bytes);
-        buf_done(&bytes);
-        return same;
-    case ABI_LIST: break;
-    }
-    return false;
-}
-
 static void official_events_are_read(void **state) {
     (void)state;
     cleanup_json struct json *doc = vec_load("poco/abi-samples.json");
@@ -154,7 +129,8 @@ static void official_events_are_read(void **state) {
     }
     size_t known = 0, hub = POCO_EV_SHARE_MOVED; /* those of sharing come behind */
     for (size_t i = 0; i < hub; i++) known += seen[i];
-    if (known < hub - 1) fail_msg("only %zu of %zu events have a sample", known, hub);
+    /* of DatasetSchema and MemberSet there is none */
+    if (known < hub - 2) fail_msg("only %zu of %zu events have a sample", known, hub);
 }
 
 static void events_of_sharing_have_the_official_topics(void **state) {

@@ -179,6 +179,35 @@ static void sign(struct poco_order *o, size_t who) {
     assert_ok(poco_order_sign(o, &hub.domain, &keys[who], &e));
 }
 
+FIBER_TEST(every_view_without_arguments_answers_by_name) {
+    size_t n = 0;
+    for (unsigned f = 0; f < POCO_FN_APPROVE721; f++) { /* the hub's come first */
+        const char *sig = poco_fn_signature((poco_fn)f);
+        if (!strstr(sig, "()") || !*poco_fn_answer_types((poco_fn)f) || f == POCO_FN_RECOVER)
+            continue;
+        struct sr_err e = {0};
+        cleanup_buf struct buf bytes;
+        buf_init(&bytes, 1u << 20);
+        cleanup_abi struct abi_out o = {0};
+        if (poco_view(&hub, &hub.hub, (poco_fn)f, now, NULL, 0, &bytes, &o, &e) != SR_OK)
+            fail_msg("%s: %s", sig, e.what);
+        if (f == POCO_FN_TOKEN) assert_addr_is(o.v[0].addr, hub.token);
+        if (f == POCO_FN_KITTY_RATIO) assert_int_equal(u256_cmp(o.v[0].num, u256_of(10)), 0);
+        if (f == POCO_FN_FACETS) assert_true(o.v[0].list.n >= 11);
+        n++;
+    }
+    assert_true(n > 20);
+    struct sr_err e = {0};
+    uint64_t score = 1;
+    struct hash task = {{1}};
+    struct buf b;
+    buf_init(&b, 64);
+    assert_ok(poco_view_score(&hub, &signers[ALICE].addr, now, &score, &e));
+    assert_int_equal(score, 0);
+    assert_int_equal(poco_result_for(&hub, &task, now, &b, NULL), SR_E_REFUSED);
+    buf_done(&b);
+}
+
 FIBER_TEST(a_match_is_tried_and_refusals_are_explained) {
     struct sr_err e = {0};
     struct addr a = make_app(BOB);
@@ -198,6 +227,9 @@ FIBER_TEST(a_match_is_tried_and_refusals_are_explained) {
     sign(&app, BOB);
     sign(&wp, OPERATOR);
     sign(&rq, CAROL);
+    struct u256 volume;
+    assert_ok(poco_deal_volume(&hub, &app, NULL, &wp, &rq, &volume, &e));
+    assert_int_equal(u256_cmp(volume, u256_of(2)), 0);
     bool ok;
     assert_ok(poco_verify(&hub, &app, &signers[BOB].addr, now, &ok, &e));
     assert_true(ok);
@@ -247,7 +279,6 @@ FIBER_TEST(a_match_is_tried_and_refusals_are_explained) {
 
     /* the real thing, then again: used up */
     struct buf b;
-    struct u256 volume;
     buf_init(&b, 1u << 16);
     rq.request.volume = u256_of(1);
     sign(&rq, CAROL);
@@ -282,6 +313,7 @@ int main(void) {
         cmocka_unit_test(the_hub_says_its_registries_and_another_address_is_no_hub),
         cmocka_unit_test(what_does_not_exist_is_not_found),
         cmocka_unit_test(resources_accounts_and_categories_are_viewed),
+        cmocka_unit_test(every_view_without_arguments_answers_by_name),
         cmocka_unit_test(a_match_is_tried_and_refusals_are_explained),
     };
     return cmocka_run_group_tests_name("poco/hub", t, setup, teardown);
