@@ -2,7 +2,9 @@
 //
 // Breaks the contracts in one place at a time (mutants.mjs) and looks whether a test notices. Works on a copy of the
 // tree, built the quick way: no optimizer. Ends with "N of N noticed"; exit code 1 when one was not.
-// usage: node contracts/mutate.mjs [--every N] [--from K] [WORD...]     WORD: only mutants whose name has it
+// usage: node contracts/mutate.mjs [--every N] [--from K] [--all] [WORD...]
+//   WORD   only mutants whose name has it
+//   --all  runs every test for each, and tells all that fail: shows which invariant sees what
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,6 +16,7 @@ const option = (name, otherwise) => {
   const at = args.indexOf(name);
   return at < 0 ? otherwise : Number(args.splice(at, 2)[1]);
 };
+const all = args.includes("--all") && args.splice(args.indexOf("--all"), 1).length > 0;
 const every = option("--every", 1);
 const from = option("--from", 0);
 
@@ -23,16 +26,18 @@ rmSync(tree, { recursive: true, force: true });
 mkdirSync(tree, { recursive: true });
 for (const part of ["src", "test", "foundry.toml"]) cpSync(join(root, "contracts", part), join(tree, part), { recursive: true });
 for (const part of ["node_modules", "tools"]) symlinkSync(join(root, part), join(tree, part));
-rmSync(join(base, "tests"), { force: true });
-symlinkSync(join(root, "tests"), join(base, "tests"));
+for (const part of ["tests", "tools"]) {
+  rmSync(join(base, part), { force: true });
+  symlinkSync(join(root, part), join(base, part));
+}
 
 /* Forge's answer to the mutated tree: the names of failing tests, or what does not compile. */
 function judge() {
   const { status, stdout, stderr } = spawnSync(
     tool("forge"),
-    ["test", "--root", tree, "--color", "never", "--fail-fast", "--fuzz-seed", "7"],
+    ["test", "--root", tree, "--color", "never", ...(all ? [] : ["--fail-fast"]), "--fuzz-seed", "7"],
     {
-      encoding: "utf8", maxBuffer: 1 << 28,
+      cwd: base, encoding: "utf8", maxBuffer: 1 << 28,
       env: {
         ...process.env, FOUNDRY_VIA_IR: "false", FOUNDRY_OPTIMIZER: "false", FOUNDRY_FUZZ_RUNS: "64", FOUNDRY_INVARIANT_RUNS: "4", FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT: "0", FOUNDRY_CODE_SIZE_LIMIT: "1000000",
         FOUNDRY_OUT: join(base, "out"), FOUNDRY_CACHE_PATH: join(base, "cache"),
@@ -59,7 +64,7 @@ for (const { name, file, find, put } of chosen) {
   writeFileSync(path, source);
   if (answer.fine) survivors.push(name);
   else killed++;
-  process.stdout.write(`${answer.fine ? "SURVIVED" : "noticed "} ${name}${answer.fine ? "" : ` (${answer.failing[0]})`}\n`);
+  process.stdout.write(`${answer.fine ? "SURVIVED" : "noticed "} ${name}${answer.fine ? "" : ` (${all ? [...new Set(answer.failing)].join(" ") : answer.failing[0]})`}\n`);
 }
 for (const name of survivors) process.stdout.write(`not noticed by any test: ${name}\n`);
 process.stdout.write(`${killed} of ${chosen.length} noticed\n`);

@@ -113,6 +113,10 @@ contract Handler is Model {
         yes(no == (volume == 0), "matched when there is volume");
         yes(hub.viewConsumed(hashRequest(o.r)) <= o.r.volume, "consumed within volume");
         yes(hub.viewConsumed(hashApp(o.a)) <= o.a.volume, "consumed within volume");
+        yes(hub.viewConsumed(hashPool(o.w)) <= o.w.volume, "consumed within volume");
+        if (o.d.dataset != address(0)) {
+            yes(hub.viewConsumed(hashDataset(o.d)) <= o.d.volume, "consumed within volume");
+        }
         if (no) {
             ++refusals;
             return;

@@ -30,7 +30,7 @@ contract RulesTest is Base {
         yes(!refused_, what);
     }
 
-    function contributeCall(address who, bytes32 task, bytes32 digest) internal view returns (bytes memory) {
+    function contributeCall(address who, bytes32 task, bytes32 digest) internal pure returns (bytes memory) {
         return abi.encodeCall(
             IHub.contribute,
             (
@@ -113,6 +113,22 @@ contract RulesTest is Base {
         no(scheduler, abi.encodeCall(IHub.reopen, (third)), "reopened when done");
         vm.warp(start + 3000);
         no(w1, abi.encodeCall(IHub.claim, (third)), "claimed when done");
+    }
+
+    function test_a_reopened_task_is_not_done_at_once() public {
+        bytes32 task = begin(1);
+        contribute(w1, task, A);
+        vm.warp(block.timestamp + 600);
+        vm.prank(scheduler);
+        hub.reopen(task);
+        bytes memory auth = authorization(w2, task, address(0));
+        no(
+            w2,
+            abi.encodeCall(IHub.contributeAndFinalize, (task, A, "r", "", address(0), "", auth)),
+            "somebody contributed before"
+        );
+        no(w1, contributeCall(w1, task, A), "twice");
+        fine(w2, contributeCall(w2, task, A), "another may still contribute");
     }
 
     /* ---- results ---- */
@@ -198,6 +214,39 @@ contract RulesTest is Base {
         );
     }
 
+    function test_a_rejected_first_group_counts_no_more() public {
+        bytes32 task = begin(2);
+        contribute(w1, task, A);
+        vm.warp(block.timestamp + 600);
+        vm.prank(scheduler);
+        hub.reopen(task);
+        /* 2 of 3; with the rejected ones it would be 2 of 5 */
+        contribute(w2, task, B);
+        eq(uint256(hub.viewTask(task).status), 2, "consensus on b");
+        eq(hub.viewTask(task).winnerCounter, 1, "one");
+    }
+
+    function test_consensus_needs_more_than_the_trust_asks() public {
+        /* a first worker weighs 2, of 3: 2 * 3 is not more than 3 * 2 */
+        bytes32 task = begin(3);
+        contribute(w1, task, A);
+        eq(uint256(hub.viewTask(task).status), 1, "not yet");
+        contribute(w2, task, A);
+        eq(uint256(hub.viewTask(task).status), 2, "4 of 5");
+        task = begin(2);
+        contribute(w1, task, A);
+        eq(uint256(hub.viewTask(task).status), 2, "2 * 2 is more than 3 * 1");
+        /* from a score of 12 on a worker weighs more */
+        setScore(w3, 11);
+        task = begin(3);
+        contribute(w3, task, A);
+        eq(uint256(hub.viewTask(task).status), 1, "11: still 2");
+        setScore(w3, 12);
+        task = begin(3);
+        contribute(w3, task, A);
+        eq(uint256(hub.viewTask(task).status), 2, "12: 3");
+    }
+
     function test_a_rejected_later_group_counts_no_more() public {
         setScore(w2, 300); // weight 99
         bytes32 task = begin(20);
@@ -221,6 +270,100 @@ contract RulesTest is Base {
         eq(uint256(t.status), 2, "consensus on a");
         eq(t.consensusValue, resultHash(task, A), "a");
         eq(t.winnerCounter, 2, "the first and the last");
+    }
+
+    /* ---- money: prices 100, 50 and 1000; stakes of 300 for pool and workers; 1 % for the scheduler ---- */
+
+    function has(address who, uint256 free, uint256 locked, string memory what) internal view {
+        Account memory a = hub.viewAccount(who);
+        eq(a.stake, free, what);
+        eq(a.locked, locked, what);
+    }
+
+    function priced(uint256 volume, uint256 trust) internal returns (bytes32) {
+        address[5] memory all = [requester, scheduler, w1, w2, w3];
+        for (uint256 i = 0; i < 5; ++i) {
+            stake(all[i], 10_000);
+        }
+        Orders memory o = orders(volume);
+        price(o, 100, 50, 1000);
+        o.w.trust = o.r.trust = trust;
+        return match_(o);
+    }
+
+    function test_money_of_a_deal_is_locked_whole() public {
+        priced(3, 1);
+        has(requester, 10_000 - 3450, 3450, "requester");
+        has(scheduler, 10_000 - 900, 900, "scheduler");
+        has(address(hub), 4350, 0, "hub");
+    }
+
+    function test_money_of_a_task_with_a_liar() public {
+        setScore(w2, 300); // weight 99
+        bytes32 task = hub.initialize(priced(1, 20), 0);
+        contribute(w1, task, A);
+        contribute(w2, task, B);
+        has(w1, 9700, 300, "stake of the liar");
+        vm.prank(w2);
+        hub.reveal(task, B);
+        vm.prank(scheduler);
+        hub.finalize(task, "", "");
+        has(requester, 8850, 0, "requester");
+        has(appOwner, 100, 0, "app");
+        has(dataOwner, 50, 0, "data");
+        has(w1, 9700, 0, "the liar lost his stake");
+        has(w2, 10_000 + 1287, 0, "99 % of 1300");
+        has(scheduler, 10_000 + 13, 0, "the rest");
+        has(address(hub), 0, 0, "nothing stays");
+        eq(hub.viewScore(w2), 301, "more trust");
+    }
+
+    function test_money_of_two_workers_is_shared_by_their_weights() public {
+        setScore(w1, 3 * 9); // weight 8, log 3
+        setScore(w2, 3 * 3); // weight 2, log 1
+        bytes32 task = hub.initialize(priced(1, 10), 0);
+        contribute(w1, task, A);
+        contribute(w2, task, A);
+        eq(uint256(hub.viewTask(task).status), 2, "consensus");
+        vm.prank(w1);
+        hub.reveal(task, A);
+        vm.prank(w2);
+        hub.reveal(task, A);
+        vm.prank(scheduler);
+        hub.finalize(task, "", "");
+        has(w1, 10_000 + 742, 0, "three quarters of 990");
+        has(w2, 10_000 + 247, 0, "a quarter");
+        has(scheduler, 10_000 + 11, 0, "one per cent and the rest");
+        has(address(hub), 0, 0, "nothing stays");
+    }
+
+    function test_money_of_a_failed_task_and_the_kitty() public {
+        bytes32 deal = priced(2, 50);
+        bytes32 failed = hub.initialize(deal, 0);
+        contribute(w3, failed, A);
+        vm.warp(block.timestamp + 3000);
+        hub.claim(failed);
+        has(w3, 10_000, 0, "the worker has his stake back");
+        has(requester, 10_000 - 1150, 1150, "one task's price is back");
+        has(scheduler, 10_000 - 600, 300, "one stake is lost");
+        has(KITTY, 0, 300, "the kitty has it");
+        Orders memory o = orders(1);
+        bytes32 task = hub.initialize(match_(o), 0);
+        atOnce(w1, task, A, "", "");
+        has(scheduler, 10_000 - 300, 300, "who finishes a task gets it");
+        has(KITTY, 0, 0, "empty again");
+    }
+
+    function test_money_of_a_task_done_at_once() public {
+        bytes32 task = hub.initialize(priced(1, 1), 0);
+        atOnce(w1, task, A, "", "");
+        has(requester, 8850, 0, "requester");
+        has(appOwner, 100, 0, "app");
+        has(dataOwner, 50, 0, "data");
+        has(w1, 10_000 + 990, 0, "99 %");
+        has(scheduler, 10_000 + 10, 0, "1 %");
+        has(address(hub), 0, 0, "nothing stays");
+        eq(hub.viewScore(w1), 0, "alone: no more trust");
     }
 
     /* ---- deals ---- */
@@ -377,5 +520,114 @@ contract RulesTest is Base {
             eq(hub.viewConsumed(hashRequest(o.r)), 2, "request");
             unsigned(o, "60");
         }
+    }
+
+    function test_who_sends_a_signed_operation_presigns_nothing() public {
+        Orders memory o = orders(1);
+        bytes32 struct_ = keccak256(
+            abi.encode(APP_TYPE, app, 0, 1, 0, address(0), address(0), address(0), o.a.salt)
+        );
+        bytes memory typeText = "AppOrder(address app,uint256 appprice,uint256 volume,bytes32 tag,"
+            "address datasetrestrict,address workerpoolrestrict,address requesterrestrict,bytes32 salt)";
+        eq(keccak256(typeText), APP_TYPE, "type");
+        bytes32 operation = keccak256(
+            abi.encode(
+                keccak256(abi.encodePacked("AppOrderOperation(AppOrder order,uint256 operation)", typeText)),
+                struct_,
+                uint256(0)
+            )
+        );
+        AppOrderOperation memory op =
+            AppOrderOperation(o.a, OrderOperation.SIGN, signature(APP_OWNER, typed(operation)));
+        fine(sponsor, abi.encodeCall(IHub.manageAppOrder, (op)), "anybody may bring it");
+        eq(hub.viewPresigned(hashApp(o.a)), appOwner, "the owner signed");
+        op.operation = OrderOperation.CLOSE;
+        (bool refused_,) = refused(sponsor, address(hub), abi.encodeCall(IHub.manageAppOrder, (op)));
+        yes(refused_, "another operation");
+    }
+
+    /* ---- limits ---- */
+
+    function test_a_policy_whose_stake_cannot_be_computed_makes_no_deal() public {
+        vm.prank(scheduler);
+        (bool ok,) = pool.call(abi.encodeWithSignature("changePolicy(uint256,uint256)", type(uint256).max, 1));
+        yes(ok, "policy");
+        stake(requester, 10);
+        stake(scheduler, 10);
+        Orders memory o = orders(1);
+        price(o, 0, 0, 2);
+        signAll(o);
+        (bool refused_,) = refused(sponsor, address(hub), abi.encodeCall(IHub.matchOrders, (o.a, o.d, o.w, o.r)));
+        yes(refused_, "overflow");
+    }
+
+    function test_weights_and_contributors_have_limits() public {
+        bytes32 task = begin(50);
+        contribute(w1, task, A);
+        contribute(w2, task, B);
+        /* as if 65535 had contributed: the 16 bits behind the last one's address */
+        bytes32 work = bytes32(uint256(keccak256(abi.encode(task, STORAGE + 21))) + 1);
+        vm.store(address(hub), work, vm.load(address(hub), work) | bytes32(uint256(0xffff) << 160));
+        address w4 = vm.addr(WORKER + 3);
+        no(w4, contributeCall(w4, task, A), "one too many");
+
+        task = begin(50);
+        contribute(w1, task, A);
+        contribute(w2, task, B);
+        /* as if the group of B had that weight (and one member): 2 more would be 2^240, which its slot does not hold */
+        bytes32 group =
+            keccak256(abi.encode(resultHash(task, B), keccak256(abi.encode(task, STORAGE + 25))));
+        vm.store(address(hub), group, bytes32((2 ** 239 << 16) | uint256(1)));
+        no(w3, contributeCall(w3, task, B), "too heavy");
+        vm.store(address(hub), group, bytes32((2 ** 238 << 16) | uint256(1)));
+        fine(w3, contributeCall(w3, task, B), "as heavy as may be");
+    }
+
+    function test_staked_rlc_fits_its_half_slot() public {
+        rlc.approve(address(hub), 2);
+        vm.store(address(hub), bytes32(STORAGE + 7), bytes32(uint256(type(uint128).max) - 1));
+        hub.deposit(1);
+        (bool refused_,) = refused(address(this), address(hub), abi.encodeCall(IHub.deposit, (1)));
+        yes(refused_, "2^128");
+    }
+
+    function test_nobody_is_not_presigned() public {
+        Orders memory o = orders(1);
+        o.r.requester = address(0);
+        signAll(o);
+        o.r.sign = signature(WORKER, hashRequest(o.r));
+        unsigned(o, "50");
+    }
+
+    function test_a_closed_order_fits_no_deal() public {
+        Orders memory o = orders(2);
+        noDataset(o);
+        DatasetOrder memory late = DatasetOrder(dataset, 0, 2, 0, address(0), address(0), address(0), bytes32(uint256(99)), "");
+        late.sign = signature(DATA_OWNER, hashDataset(late));
+        bytes32 deal = match_(o);
+        bytes memory ask = abi.encodeWithSignature(
+            "assertDatasetDealCompatibility((address,uint256,uint256,bytes32,address,address,address,bytes32,bytes),bytes32)",
+            late,
+            deal
+        );
+        (bool refused_, bytes memory answer) = refused(w1, address(hub), ask);
+        yes(!refused_, "fits");
+        fine(
+            dataOwner,
+            abi.encodeWithSignature(
+                "manageDatasetOrder(((address,uint256,uint256,bytes32,address,address,address,bytes32,bytes),uint8,bytes))",
+                DatasetOrderOperation(late, OrderOperation.CLOSE, "")
+            ),
+            "closed"
+        );
+        (refused_, answer) = refused(w1, address(hub), ask);
+        yes(refused_, "closed");
+        eq(
+            answer,
+            abi.encodeWithSignature(
+                "IncompatibleDatasetOrder(string)", "Dataset order is revoked or fully consumed"
+            ),
+            "why"
+        );
     }
 }
