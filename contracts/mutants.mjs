@@ -127,7 +127,6 @@ export const MUTANTS = [
   ]),
   ...at("lib/Sig.sol", [
     ["sign: upper half", "lt(s, 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1)", "1"],
-    ["sign: any v", "and(lt(sub(v, 27), 2),", "and(1,"],
     ["sign: short answer of a wallet", "valid := and(and(ok, gt(returndatasize(), 31)), eq(", "valid := and(ok, eq("],
     ["sign: a wallet that reverts", "valid := and(and(ok, gt(returndatasize(), 31)),", "valid := and(gt(returndatasize(), 31),"],
     ["group: without code", "if (restriction.code.length == 0) return false;", "if (restriction.code.length == 0) return true;"],

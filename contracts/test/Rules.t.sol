@@ -546,6 +546,16 @@ contract RulesTest is Base {
         yes(refused_, "another operation");
     }
 
+    function test_only_rlc_is_taken_by_approval() public {
+        rlc.approve(address(hub), 1);
+        bytes memory call = abi.encodeWithSignature(
+            "receiveApproval(address,uint256,address,bytes)", address(this), 1, address(0xbad), ""
+        );
+        (bool refused_, bytes memory answer) = refused(sponsor, address(hub), call);
+        yes(refused_, "another token");
+        eq(answer, says("wrong-token"), "why");
+    }
+
     /* ---- limits ---- */
 
     function test_a_policy_whose_stake_cannot_be_computed_makes_no_deal() public {
