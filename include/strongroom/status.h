@@ -40,10 +40,11 @@ typedef enum { SR_STATUS_LIST(SR_STATUS_ENUM) } sr_status;
  * secret bytes. */
 struct sr_err {
     sr_status code;
-    int sys;           /* errno when code == SR_E_SYS, else 0 */
-    const char *where; /* static string: the function that failed first */
-    char what[240];    /* what happened, for a person */
-    char hint[200];    /* what to do next, for a person; may be empty */
+    int sys;             /* errno when code == SR_E_SYS, else 0 */
+    const char *where;   /* static string: the function that failed first */
+    const char *failure; /* static string: its code in the failure catalogue (failure.h), or NULL */
+    char what[240];      /* what happened, for a person */
+    char hint[200];      /* what to do next, for a person; may be empty */
 };
 
 /* The code's text ("not found"), its name ("SR_E_NOTFOUND"), its HTTP status. Never NULL; unknown:

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <strongroom/failure.h>
 #include <strongroom/status.h>
 
 #ifdef __cplusplus
@@ -317,6 +318,8 @@ struct sr_run {
     const char *workerpool;                                   /* NULL: the network's */
     const char *beneficiary; /* who can decrypt; NULL: the acting wallet */
     bool plain_result;       /* do not encrypt the result (anybody can read it) */
+    const char *callback;    /* contract that gets the result on the chain; NULL: none */
+    uint64_t category;       /* how long the app may take; see sr_category_list */
 };
 struct sr_deal_ids {
     char deal[SR_HASH_TEXT];
@@ -361,6 +364,31 @@ struct sr_bulk_task {
 SR_PUBLIC SR_WARN sr_status sr_bulk_start(struct sr_client *c, const struct sr_run *run,
                                           unsigned per_task, struct sr_bulk_task **ret_tasks,
                                           size_t *ret_n, struct sr_err *err);
+
+/* Something that would keep a run from succeeding. */
+struct sr_blocker {
+    const char *code;  /* of the failure catalogue (failure.h), else a status' name; static */
+    const char *stage; /* static */
+    const char *party; /* who can mend it; static */
+    bool retry;        /* it may go away by itself */
+    char what[240], next[200];
+};
+/*
+ * sr_can_run - makes every check of a run, pays and stores nothing, and tells all that is in its
+ * way
+ *
+ * run         borrows; as for sr_run_start
+ * ret_list    owned: sr_free; the blockers in the order of the checks; n 0: it can run
+ * ret_cost    what a task would cost, in nRLC, by the orders found; may be NULL
+ *
+ * Balances, stakes, orders open on the chain, prices, tags, restrictions (groups are asked),
+ * signatures of today's owners, app image, data file and its key, the beneficiary's result key,
+ * gas, services, scheduler and workers. Fails only where no check could be made: wrong usage, no
+ * network.json, a wallet that does not open.   SPEC: dataprotector.md#57-processprotecteddata
+ */
+SR_PUBLIC SR_WARN sr_status sr_can_run(struct sr_client *c, const struct sr_run *run,
+                                       struct sr_blocker **ret_list, size_t *ret_n,
+                                       char ret_cost[SR_AMOUNT_TEXT], struct sr_err *err);
 
 struct sr_task {
     char task[SR_HASH_TEXT];
@@ -552,6 +580,110 @@ struct sr_result {
 SR_PUBLIC SR_WARN sr_status sr_result_get(struct sr_client *c, const char *task,
                                           const char *out_dir, struct sr_result *ret_r,
                                           struct sr_err *err);
+
+/* ---- orders -------------------------------------------------------------------------------------
+ *
+ * An order is named by its hash (the market is asked) or given as JSON text: bare, or as a market's
+ * item {"order":{...}}. Kinds: "app", "dataset" (or "data"), "workerpool", "request".
+ */
+
+struct sr_line {
+    const char
+        *code; /* of a warning: ANY_APP, ANY_REQUESTER, ANY_WORKERPOOL, FREE, UNLIMITED, NO_TEE,
+                  GROUP, NOTHING_THERE, UNSIGNED, WRONG_SIGNER, USED_UP, CANCELLED, DEAD,
+                  NOT_REGISTERED, PLAIN_RESULT, NOT_CHECKED; "" of a sentence; static */
+    char text[320];
+};
+#define SR_EXPLAIN_LINES 24
+struct sr_explained {
+    char kind[12];           /* app, dataset, workerpool, request */
+    char hash[SR_HASH_TEXT]; /* "" offline */
+    char state[16];          /* open, used up, cancelled, dead, unsigned, not checked */
+    struct sr_line sentences[SR_EXPLAIN_LINES], warnings[SR_EXPLAIN_LINES];
+    size_t n_sentences, n_warnings;
+};
+/*
+ * sr_order_explain - what an order means, in sentences, and what its signer may not have meant
+ *
+ * order    borrows; a hash or JSON text; signed or not
+ *
+ * With a network, chain and market are asked whether it is open, who signed it, and what the
+ * restricted addresses are; without one (no network.json) the text alone is explained, with the
+ * warning NOT_CHECKED. SR_E_NOTFOUND, SR_E_MALFORMED.   SPEC: poco.md#7-restrictions
+ */
+SR_PUBLIC SR_WARN sr_status sr_order_explain(struct sr_client *c, const char *order,
+                                             struct sr_explained *ret, struct sr_err *err);
+
+/* What an order shall offer or ask for. NULL texts and zeroes are the defaults. */
+struct sr_offer {
+    const char *kind;
+    const char *resource;   /* app, data or workerpool; of a request its app */
+    const char *price_nrlc; /* NULL: 0; of a request: of the app at most */
+    uint64_t count;         /* 0: 1; SR_UNLIMITED */
+    const char *tag;        /* "tee,tdx" (the default), "" for none, or 32 bytes hex */
+    const char *app, *data, *workerpool, *requester; /* whom it is for; NULL: anybody. A request:
+                                                        what it wants */
+    uint64_t category, trust;                        /* workerpool, request */
+    const char *max_data_nrlc, *max_pool_nrlc, *beneficiary, *callback, *params; /* request */
+};
+/*
+ * sr_order_sign - makes an order, signs it as the acting wallet, and publishes it when told to
+ *
+ * template_json   borrows; an order whose fields stand where offer is silent; its salt is replaced;
+ *                 NULL: none
+ * offer           borrows; NULL: the template as it is
+ * ret_json        owned: sr_free; may be NULL
+ *
+ * SR_E_REFUSED when the acting wallet does not own what is offered, or the market says no.
+ */
+SR_PUBLIC SR_WARN sr_status sr_order_sign(struct sr_client *c, const struct sr_offer *offer,
+                                          const char *template_json, bool publish,
+                                          char ret_hash[SR_HASH_TEXT], char **ret_json,
+                                          struct sr_err *err);
+/* Publishes a signed order as it is. */
+SR_PUBLIC SR_WARN sr_status sr_order_publish(struct sr_client *c, const char *order_json,
+                                             char ret_hash[SR_HASH_TEXT], struct sr_err *err);
+/* Takes orders back from the market: order (a hash), or the newest or all of resource (of the
+ * acting wallet when kind is request). They stay valid for who kept a copy: sr_order_cancel ends
+ * that. ret_hashes: owned, sr_free; n texts of SR_HASH_TEXT bytes. */
+SR_PUBLIC SR_WARN sr_status sr_order_unpublish(struct sr_client *c, const char *kind,
+                                               const char *order, const char *resource, bool all,
+                                               char (**ret_hashes)[SR_HASH_TEXT], size_t *ret_n,
+                                               struct sr_err *err);
+/* Closes an order for ever, on the chain. */
+SR_PUBLIC SR_WARN sr_status sr_order_cancel(struct sr_client *c, const char *order,
+                                            char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* Matches orders (data NULL: none); the chain is asked first. *ret_volume: tasks of the deal; the
+ * ids are of its first. */
+SR_PUBLIC SR_WARN sr_status sr_order_fill(struct sr_client *c, const char *app, const char *data,
+                                          const char *workerpool, const char *request,
+                                          struct sr_deal_ids *ret_ids, uint64_t *ret_volume,
+                                          struct sr_err *err);
+/* The market's item {order, orderHash, remaining, status, signer, publicationTimestamp}; owned. */
+SR_PUBLIC SR_WARN sr_status sr_order_show(struct sr_client *c, const char *hash, char **ret_json,
+                                          struct sr_err *err);
+
+struct sr_book_filter {
+    const char *kind, *resource;                     /* resource NULL: any */
+    const char *owner;                               /* signer of app, data or workerpool orders */
+    const char *app, *data, *workerpool, *requester; /* orders that these may use; "any": all;
+                                                        NULL: open to everybody only */
+    bool strict;                                     /* only orders made for exactly these */
+    const char *min_tag, *max_tag;
+    const char *category; /* NULL: any */
+    uint64_t min_volume, min_trust;
+    size_t max; /* 0: 100 */
+};
+struct sr_book_row {
+    char hash[SR_HASH_TEXT], resource[SR_ADDR_TEXT], signer[SR_ADDR_TEXT];
+    char price_nrlc[SR_AMOUNT_TEXT], tag[48]; /* names, or 32 bytes hex cut short */
+    char app[SR_ADDR_TEXT], data[SR_ADDR_TEXT], workerpool[SR_ADDR_TEXT], requester[SR_ADDR_TEXT];
+    uint64_t remaining, category, trust;
+};
+/* Open orders, cheapest first (requests: best paid first). ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_order_book(struct sr_client *c, const struct sr_book_filter *f,
+                                          struct sr_book_row **ret_list, size_t *ret_n,
+                                          uint64_t *ret_total, struct sr_err *err);
 
 /* The exit code of a command that ended with this code: 0 ok, 2 usage, 3 refused, 4 task failed, 5
  * service down, 1 anything else. */

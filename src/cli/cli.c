@@ -32,6 +32,8 @@ static int help(int argc, char **argv) {
     }
     if (strcmp(argv[2], "--markdown") == 0) return cli_print_reference();
     if (strcmp(argv[2], "--man") == 0) return cli_print_man();
+    if (strcmp(argv[2], "--failures") == 0) return cli_print_failures();
+    if (strcmp(argv[2], "--completion") == 0) return cli_print_completion(argc > 3 ? argv[3] : "");
     const struct cli_cmd *cmd = cli_find(argc - 1, argv + 1, &used);
     if (cmd) {
         cli_help_one(stdout, cmd);

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/base.h"
+#include "base/failure.h"
 #include <stdio.h>
 #include <strongroom/strongroom.h>
 
@@ -78,6 +79,13 @@ void cli_help_group(FILE *f, const char *group);
 void cli_help_one(FILE *f, const struct cli_cmd *cmd);
 bool cli_is_group(const char *word);
 
+/* help_failures.c: docs/failures.md, and the manual's section of it */
+int cli_print_failures(void);
+void cli_man_failures(void);
+
+/* completion.c: "bash", "zsh" or "fish"; exit code */
+int cli_print_completion(const char *shell);
+
 /* output.c: the same call makes a line of text or a member of the JSON object */
 void out_begin(struct cli *c);
 void out_end(struct cli *c);
@@ -88,6 +96,9 @@ void out_json(struct cli *c, const char *key, const char *json); /* JSON text; N
 void out_amount(struct cli *c, const char *key, const char *nrlc);
 void out_time(struct cli *c, const char *key, uint64_t unix_s);
 void out_text(struct cli *c, const char *fmt, ...) SR_PRINTF(2, 3); /* text mode only */
+/* A list in JSON; text writes its lines with out_text. */
+void out_list_begin(struct cli *c, const char *key);
+void out_list_end(struct cli *c);
 void cli_progress(void *arg, const struct sr_progress *p);
 void cli_progress_end(struct cli *c);
 int cli_report(struct cli *c, sr_status code, const struct sr_err *err);
@@ -123,6 +134,17 @@ sr_status cmd_data_show(struct cli *c, struct sr_err *err);
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_app_show(struct cli *c, struct sr_err *err);
 sr_status cmd_run(struct cli *c, struct sr_err *err);
+sr_status cmd_can_run(struct cli *c, struct sr_err *err);
+sr_status cmd_explain(struct cli *c, struct sr_err *err);
+sr_status cmd_order_sign(struct cli *c, struct sr_err *err);
+sr_status cmd_order_publish(struct cli *c, struct sr_err *err);
+sr_status cmd_order_unpublish(struct cli *c, struct sr_err *err);
+sr_status cmd_order_cancel(struct cli *c, struct sr_err *err);
+sr_status cmd_order_fill(struct cli *c, struct sr_err *err);
+sr_status cmd_order_show(struct cli *c, struct sr_err *err);
+sr_status cmd_order_book(struct cli *c, struct sr_err *err);
+sr_status cmd_publish(struct cli *c, struct sr_err *err);
+sr_status cmd_unpublish(struct cli *c, struct sr_err *err);
 sr_status cmd_deal_show(struct cli *c, struct sr_err *err);
 sr_status cmd_task_show(struct cli *c, struct sr_err *err);
 sr_status cmd_task_wait(struct cli *c, struct sr_err *err);

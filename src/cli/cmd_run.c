@@ -53,6 +53,16 @@ static sr_status gather(struct cli *c, struct run_input *in, struct sr_err *err)
     r->workerpool = cli_value(c, "--workerpool");
     r->beneficiary = cli_value(c, "--beneficiary");
     r->plain_result = cli_flag(c, "--plain-result");
+    r->callback = cli_value(c, "--callback");
+    const char *category = cli_value(c, "--category");
+    if (category && !num_u64(slice_str(category), UINT64_MAX - 1, &r->category)) {
+        sr_hint(err, "strongroom category list shows them");
+        return sr_fail(err, SR_E_USAGE, "a category is a number");
+    }
+    const char *max = cli_value(c, "--max-price"); /* of each of the three, unless it has its own */
+    if (!r->max_app_nrlc) r->max_app_nrlc = max;
+    if (!r->max_data_nrlc) r->max_data_nrlc = max;
+    if (!r->max_pool_nrlc) r->max_pool_nrlc = max;
     r->secrets = in->secrets;
     r->data = in->data;
     r->input_urls = in->urls;
@@ -71,6 +81,13 @@ static void default_folder(char *dst, size_t n, const char *task) {
 sr_status cli_wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids, struct sr_err *err) {
     struct sr_task t = {0};
     sr_status st = sr_task_wait(c->client, ids->task, &t, err);
+    if (st == SR_OK && cli_value(c, "--callback")) { /* the contract has the result */
+        out_str(c, "status", t.status);
+        out_str(c, "worker", t.worker);
+        out_str(c, "digest", t.result_digest);
+        out_str(c, "callback", cli_value(c, "--callback"));
+        return SR_OK;
+    }
     if (st != SR_OK) {
         sr_hint(
             err,
@@ -117,6 +134,44 @@ sr_status cmd_run(struct cli *c, struct sr_err *err) {
     if (st != SR_OK && c->json) buf_clear(&c->out); /* the failure is the only JSON then */
     if (st == SR_OK) out_end(c);
     return st;
+}
+
+sr_status cmd_can_run(struct cli *c, struct sr_err *err) {
+    struct run_input *in = sr_calloc_n(1, sizeof *in);
+    if (!in) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    struct sr_blocker *list = NULL;
+    size_t n = 0;
+    char cost[SR_AMOUNT_TEXT];
+    sr_status st = gather(c, in, err);
+    if (st == SR_OK) st = sr_can_run(c->client, &in->run, &list, &n, cost, err);
+    input_done(in);
+    sr_free(in);
+    if (st != SR_OK) return st;
+    out_begin(c);
+    out_bool(c, c->json ? "canRun" : "can run", n == 0);
+    out_amount(c, "cost", cost);
+    out_list_begin(c, "blockers");
+    for (size_t i = 0; i < n; i++) {
+        const struct sr_blocker *b = &list[i];
+        out_text(c, "\n%zu. %s\n", i + 1, b->what);
+        out_text(c, "   what to do: %s\n", b->next);
+        out_text(c, "   failure:    %s (to be mended by: %s%s)\n", b->code, b->party,
+                 b->retry ? "; trying again may help" : "");
+        if (!c->json) continue;
+        jw_obj(&c->w);
+        jw_kcstr(&c->w, "code", b->code);
+        jw_kcstr(&c->w, "stage", b->stage);
+        jw_kcstr(&c->w, "party", b->party);
+        jw_kbool(&c->w, "retry", b->retry);
+        jw_kcstr(&c->w, "what", b->what);
+        jw_kcstr(&c->w, "next", b->next);
+        jw_end_obj(&c->w);
+    }
+    out_list_end(c);
+    out_end(c);
+    c->exit_code = n == 0 ? 0 : 3;
+    sr_free(list);
+    return SR_OK;
 }
 
 sr_status cmd_deal_show(struct cli *c, struct sr_err *err) {
@@ -168,6 +223,14 @@ static void put_task(struct cli *c, const struct sr_task *t) {
     out_str(c, "status", t->status);
     out_str(c, "stage", t->stage);
     out_str(c, "cause", t->cause);
+    const struct sr_failure *f = sr_failure_find(t->cause);
+    if (f) {
+        out_str(c, "code", f->code);
+        if (c->json) out_str(c, "failureStage", f->stage);
+        out_str(c, "party", f->party);
+        out_bool(c, "retry", f->retry);
+        out_str(c, "next", f->next);
+    }
     out_str(c, "worker", t->worker);
     out_time(c, c->json ? "finalDeadline" : "final deadline", t->final_deadline_unix_s);
     out_str(c, "result", t->result_location);

@@ -103,7 +103,9 @@ int cli_print_reference(void) {
     (void)printf(
         "# Commands\n\nMade from the command table (`src/cli/table.c`); do not edit.\n\n%s\n"
         "Every failure says what happened and what to do next. With `--json` an answer is one JSON "
-        "object on standard output; a failure is `{\"error\", \"code\", \"hint\", \"exit\"}`.\n\n"
+        "object on standard output; a failure is `{\"error\", \"code\", \"status\", \"hint\", "
+        "\"exit\"}`, with stage, party and retry "
+        "where the code is of the [failure catalogue](failures.md).\n\n"
         "## Options of every command\n\n",
         exit_codes);
     md_options(cli_common, cli_n_common);
@@ -182,6 +184,7 @@ int cli_print_man(void) {
         }
         roff_options(cmd->opts, cmd->n_opts);
     }
+    cli_man_failures();
     (void)printf(".SH EXIT STATUS\n%s", exit_codes);
     return 0;
 }

@@ -107,6 +107,16 @@ void out_text(struct cli *c, const char *fmt, ...) {
     if (newline) buf_str(&c->out, "\n");
 }
 
+void out_list_begin(struct cli *c, const char *key) {
+    if (!c->json) return;
+    jw_key(&c->w, key);
+    jw_arr(&c->w);
+}
+
+void out_list_end(struct cli *c) {
+    if (c->json) jw_end_arr(&c->w);
+}
+
 /* ---- progress ---------------------------------------------------------------------------------
  */
 
@@ -170,14 +180,22 @@ void cli_progress(void *arg, const struct sr_progress *p) {
 int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
     cli_progress_end(c);
     const char *what = err->what[0] ? err->what : sr_status_text(code);
+    const struct sr_failure *f = sr_failure_find(err->failure);
+    const char *next = sr_err_next(err);
     if (c->json) {
         cleanup_buf struct buf b;
         buf_init(&b, 8192);
         struct jw w = jw_of(&b);
         jw_obj(&w); /* the shape of the services' answers */
         jw_kcstr(&w, "error", what);
-        jw_kcstr(&w, "code", sr_status_name(code));
-        jw_kcstr(&w, "hint", err->hint);
+        jw_kcstr(&w, "code", f ? f->code : sr_status_name(code));
+        jw_kcstr(&w, "status", sr_status_name(code));
+        if (f) {
+            jw_kcstr(&w, "stage", f->stage);
+            jw_kcstr(&w, "party", f->party);
+            jw_kbool(&w, "retry", f->retry);
+        }
+        jw_kcstr(&w, "hint", next);
         jw_ku64(&w, "exit", (uint64_t)sr_exit_code(code));
         jw_end_obj(&w);
         (void)printf("%s\n", buf_cstr(&b));
@@ -187,11 +205,14 @@ int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
         buf_str(&b, "strongroom: ");
         add_printable(&b, what);
         buf_str(&b, "\n");
-        if (err->hint[0]) {
+        if (next[0]) {
             buf_str(&b, "  what to do: ");
-            add_printable(&b, err->hint);
+            add_printable(&b, next);
             buf_str(&b, "\n");
         }
+        if (f)
+            buf_printf(&b, "  failure:    %s (stage %s, to be mended by: %s%s)\n", f->code,
+                       f->stage, f->party, f->retry ? "; trying again may help" : "");
         (void)fputs(buf_cstr(&b), stderr);
     }
     return sr_exit_code(code);

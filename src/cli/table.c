@@ -71,14 +71,18 @@ static const struct cli_opt o_run[] = {
     OPT("--args", "TEXT", "arguments of the app; public, they are on the chain"),
     OPTS("--secret", "N=FILE", "secret number N of the requester, read from FILE"),
     OPTS("--input-file", "URL", "public input file"),
-    OPT_OUT("folder for the result (default ./result-TASK)"),
-    OPT("--no-wait", NULL, "return as soon as the deal is made"),
     OPT("--max-app-price", "NRLC", "refuse to pay more for the app (default 0)"),
     OPT("--max-data-price", "NRLC", "refuse to pay more for the data (default 0)"),
     OPT("--max-pool-price", "NRLC", "refuse to pay more for the workerpool (default 0)"),
     OPT("--workerpool", "ADDR", "a workerpool (default: the network's)"),
     OPT("--beneficiary", "WHO", "who can decrypt the result (default: who acts)"),
     OPT("--plain-result", NULL, "do not encrypt the result: anybody can read it"),
+    OPT("--max-price", "NRLC",
+        "for each of app, data and workerpool that has no maximum of its own"),
+    OPT("--callback", "ADDR", "contract that gets the result on the chain, instead of a file"),
+    OPT("--category", "N", "how long the app may take (default 0; strongroom category list)"),
+    OPT_OUT("folder for the result (default ./result-TASK)"), /* from here on: not of can-run */
+    OPT("--no-wait", NULL, "return as soon as the deal is made"),
     OPT("--bulk", NULL, "many --data in one request, each granted for bulk; results in DIR/0, ..."),
     OPT("--per-task", "N", "with --bulk: data sets of one task (default and most: 100)"),
 };
@@ -178,6 +182,8 @@ static const struct cli_opt o_contracts_verify[] = {
 #define N(a) (a), SR_ARRAY_LEN(a)
 #define NONE NULL, 0
 
+#include "cli/table_orders.h"
+
 const struct cli_cmd cli_commands[] = {
     {"wallet new", "", 0, 0, "make a new wallet in the keystore",
      "An Ethereum V3 keystore file (scrypt), encrypted under a password that is asked for twice or "
@@ -252,7 +258,15 @@ const struct cli_cmd cli_commands[] = {
      "beneficiary's\n"
      "RSA-4096 key, which is made on the first run and kept in the keystore folder.",
      N(o_run), cmd_run},
-    {"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
+    {"can-run", "APP", 1, 1, "make every check of a run, and name all that is in its way",
+     "Nothing is paid or stored. Balances, stakes, orders, prices, tags, restrictions, signatures, "
+     "app "
+     "image, data\n"
+     "and its key, result key, gas, services, scheduler and workers. Exit code 3 when something is "
+     "in "
+     "the way.",
+     o_run, SR_ARRAY_LEN(o_run) - 4, cmd_can_run},
+    CLI_ORDER_COMMANDS{"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
     {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
     {"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task", "", N(o_result),

@@ -19,6 +19,13 @@ static bool scale(struct slice whole, struct slice part, unsigned decimals, stru
     return u256_from_dec(slice_of(digits + skip, n - skip), ret_v);
 }
 
+bool sdk_scale(struct slice number, unsigned decimals, struct u256 *ret_v) {
+    struct slice whole, part;
+    bool has_part = slice_cut(number, '.', &whole, &part);
+    if (!has_part) part = (struct slice){NULL, 0};
+    return !(has_part && part.n == 0) && scale(whole, part, decimals, ret_v);
+}
+
 sr_status sdk_amount(const char *text, struct u256 *ret_nrlc, struct sr_err *err) {
     struct slice number, unit, whole, part;
     struct u256 v;

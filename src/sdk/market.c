@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The order book as a client sees it. SPEC: services.md#2-market-api */
+#include "sdk/order.h"
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
 
@@ -151,33 +152,63 @@ static sr_status authorise(struct sr_client *c, struct buf *header, struct sr_er
     return buf_status(header, err);
 }
 
-sr_status market_publish(struct sr_client *c, struct poco_order *order, struct hash *ret_hash,
-                         struct sr_err *err) {
+/* POST or PUT of body to the orders of a kind, as the acting wallet. */
+static sr_status send_as_me(struct sr_client *c, const char *method, poco_kind kind,
+                            struct slice body, struct json **ret_doc, struct sr_err *err) {
     SR_TRY(sdk_service(c, c->net.market, "market", err));
-    SR_TRY(sdk_unlock(c, err));
-    cleanup_buf struct buf url, header, body;
+    cleanup_buf struct buf url, header;
     buf_init(&url, SDK_URL_MAX * 2);
     buf_init(&header, 1024);
-    buf_init(&body, 256 * 1024);
-    SR_TRY(poco_salt(order, err));
-    SR_TRY(poco_order_sign(order, &c->poco.domain, &c->key, err));
     SR_TRY(authorise(c, &header, err));
-    buf_printf(&url, "%s/%sorders?chainId=%llu", c->net.market, poco_kind_word[order->kind],
+    buf_printf(&url, "%s/%sorders?chainId=%llu", c->net.market, poco_kind_word[kind],
                (unsigned long long)c->net.chain_id);
+    SR_TRY(buf_status(&url, err));
+    const char *headers[] = {"Content-Type: application/json", buf_cstr(&header), NULL};
+    cleanup_answer struct http_answer a = {0};
+    struct http_call call = {
+        .method = method, .url = buf_cstr(&url), .headers = headers, .body = body};
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
+    return market_answer(c, &a, ret_doc, err);
+}
+
+sr_status market_post(struct sr_client *c, const struct poco_order *order, struct sr_err *err) {
+    cleanup_buf struct buf body;
+    cleanup_json struct json *doc = NULL;
+    buf_init(&body, ORDER_TEXT_MAX);
     struct jw w = jw_of(&body);
     jw_obj(&w);
     jw_key(&w, "order");
     poco_order_json(&w, order, false, true);
     jw_end_obj(&w);
-    SR_TRY(buf_status(&url, err));
     SR_TRY(buf_status(&body, err));
-    const char *headers[] = {"Content-Type: application/json", buf_cstr(&header), NULL};
-    cleanup_answer struct http_answer a = {0};
-    cleanup_json struct json *doc = NULL;
-    struct http_call call = {
-        .method = "POST", .url = buf_cstr(&url), .headers = headers, .body = buf_slice(&body)};
-    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
-    SR_TRY(market_answer(c, &a, &doc, err));
+    return send_as_me(c, "POST", order->kind, buf_slice(&body), &doc, err);
+}
+
+sr_status market_withdraw(struct sr_client *c, poco_kind kind, const struct hash *hash,
+                          const struct addr *resource, bool all, struct json **ret_doc,
+                          struct sr_err *err) {
+    cleanup_buf struct buf body;
+    buf_init(&body, 1024);
+    struct jw w = jw_of(&body);
+    jw_obj(&w);
+    jw_kcstr(&w, "target", hash ? "unpublish_orderHash" : all ? "unpublish_all" : "unpublish_last");
+    if (hash)
+        jw_khash(&w, "orderHash", hash);
+    else
+        jw_kaddr(&w, kind == POCO_REQUEST ? "requester" : poco_kind_word[kind], resource);
+    jw_end_obj(&w);
+    SR_TRY(buf_status(&body, err));
+    SR_TRY(sdk_unlock(c, err));
+    return send_as_me(c, "PUT", kind, buf_slice(&body), ret_doc, err);
+}
+
+sr_status market_publish(struct sr_client *c, struct poco_order *order, struct hash *ret_hash,
+                         struct sr_err *err) {
+    SR_TRY(sdk_service(c, c->net.market, "market", err));
+    SR_TRY(sdk_unlock(c, err));
+    SR_TRY(poco_salt(order, err));
+    SR_TRY(poco_order_sign(order, &c->poco.domain, &c->key, err));
+    SR_TRY(market_post(c, order, err));
     *ret_hash = poco_order_hash(&c->poco.domain, order);
     return SR_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A result: download (checked against its CID), decrypt, unpack; streamed, through unnamed files.
  */
+#include "base/failure.h"
 #include "sdk/sdk_int.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ static sr_status fetch(struct sr_client *c, const char *location, int fd, struct
     SR_TRY(sdk_result_location(slice_str(location), &cid, err));
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
     sr_status st = ipfs_head(c->net.ipfs_gateway, slice_str(location), &bytes, err);
+    if (st == SR_E_NOTFOUND) sr_why(err, SR_F_RESULT_FILE_MISSING);
     if (st == SR_E_NOTFOUND) sr_hint(err, "the store may have dropped old results");
     SR_TRY(st);
     d.total = bytes == UINT64_MAX ? 0 : bytes;
@@ -102,6 +104,11 @@ static sr_status get(void *arg, struct sr_err *err) {
     SR_TRY(sdk_hash_arg(a->task, "task", &task, err));
     SR_TRY(task_show(a->c, &task, &t, err));
     if (strcmp(t.status, "COMPLETED") != 0) {
+        sr_why_text(err, t.cause);
+        if (!t.cause[0])
+            sr_why(err, strcmp(t.status, "FAILED") == 0    ? SR_F_TASK_CLAIMED
+                        : strcmp(t.status, "TIMEOUT") == 0 ? SR_F_FINAL_DEADLINE_REACHED
+                                                           : SR_F_RESULT_NOT_READY);
         sr_hint(err,
                 t.cause[0] ? "it will not have a result"
                            : "strongroom task wait %s waits for its end",

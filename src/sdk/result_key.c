@@ -4,6 +4,7 @@
  * 0600) and _key.pub, the names of the official command line. SPEC:
  * sdk-formats.md#4-result-encryption
  */
+#include "base/failure.h"
 #include "sdk/sdk_int.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ sr_status result_key_secret(struct sr_client *c, const struct addr *who, struct 
     cleanup_free char *path = key_path(c, who, "_key");
     if (!path) return sr_fail(err, SR_E_NOMEM, "out of memory");
     sr_status st = fs_read(path, ret_secret_pem, err);
+    if (st == SR_E_NOTFOUND) sr_why(err, SR_F_RESULT_KEY_FOREIGN);
     if (st == SR_E_NOTFOUND)
         sr_hint(err, "only the keystore folder that made the run can decrypt: --keystore DIR");
     return st;

@@ -90,6 +90,8 @@ bool sdk_dev_account(const struct network *n, struct slice name_or_addr, struct 
 
 /* amount.c: "1000", "1000 nRLC", "1.5 RLC". */
 SR_CHECK sr_status sdk_amount(const char *text, struct u256 *ret_nrlc, struct sr_err *err);
+/* "1.25" in units of 10^-decimals. False: no number, or one with more decimals. */
+SR_CHECK bool sdk_scale(struct slice number, unsigned decimals, struct u256 *ret_v);
 /* NULL: 0; else digits only. */
 SR_CHECK sr_status sdk_price(const char *text, const char *what, struct u256 *ret_nrlc,
                              struct sr_err *err);
@@ -115,6 +117,17 @@ SR_CHECK sr_status sdk_send(struct sr_client *c, const struct addr *to, struct u
 /* The same for the creation of a contract: code and arguments. */
 SR_CHECK sr_status sdk_create(struct sr_client *c, struct slice code, struct eth_receipt *ret,
                               struct sr_err *err);
+
+/* view.c: calls by their signature. ret_mem is initialised here; owned by the caller. */
+SR_CHECK sr_status sdk_view(struct sr_client *c, const struct addr *to, const char *signature,
+                            const struct abi_val *args, size_t n, const char *types,
+                            struct buf *ret_mem, struct abi_out *ret, struct sr_err *err);
+SR_CHECK sr_status sdk_view_u256(struct sr_client *c, const struct addr *to, const char *signature,
+                                 const struct abi_val *args, size_t n, struct u256 *ret,
+                                 struct sr_err *err);
+SR_CHECK sr_status sdk_send_call(struct sr_client *c, const struct addr *to, const char *signature,
+                                 const struct abi_val *args, size_t n, struct hash *ret_tx,
+                                 struct sr_err *err);
 
 /* A lock of the acting wallet against other processes, held until the descriptor is closed; after
  * patience_ms, or where there can be none, the caller goes on without. */

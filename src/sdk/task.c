@@ -4,6 +4,7 @@
  * scheduler tells of each step (server-sent events); whether a task is completed only the chain
  * says.
  */
+#include "base/failure.h"
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
 
@@ -88,6 +89,7 @@ sr_status task_show(struct sr_client *c, const struct hash *task, struct sr_task
     }
     SR_TRY(from_chain(c, task, &t, err));
     if (t.deal[0] == 0 && !said) {
+        sr_why(err, SR_F_TASK_UNKNOWN);
         sr_hint(err,
                 "strongroom run prints the task's id; a deal id is shown by strongroom deal show");
         return sr_fail(err, SR_E_NOTFOUND, "no task %s is known", hash_text(task).s);
@@ -169,6 +171,7 @@ static sr_status listen(struct watch *w, struct sr_err *err) {
 }
 
 static sr_status failed(struct watch *w, const char *why, struct sr_err *err) {
+    sr_why_text(err, why);
     sr_hint(err, "nothing was paid for it; strongroom task show %s", w->t.task);
     return sr_fail(err, SR_E_TASK, "the task failed: %s", why);
 }
@@ -187,10 +190,11 @@ static sr_status end(struct watch *w, struct sr_err *err) {
         return SR_OK;
     }
     if (w->t.cause[0]) return failed(w, w->t.cause, err);
+    bool late = strcmp(w->t.status, "TIMEOUT") == 0;
+    sr_why(err, late ? SR_F_FINAL_DEADLINE_REACHED : SR_F_TASK_CLAIMED);
     return failed(w,
-                  strcmp(w->t.status, "TIMEOUT") == 0
-                      ? "its final deadline has passed without a result"
-                      : "it was claimed back without a result",
+                  late ? "its final deadline has passed without a result"
+                       : "it was claimed back without a result",
                   err);
 }
 
@@ -223,9 +227,11 @@ static sr_status wait_for(struct watch *w, struct sr_err *err) {
         }
         if (asked && deal_is_lost(w)) {
             if (lost_since == 0) lost_since = now;
-            if (now - lost_since > LOST_MS * 1000)
+            if (now - lost_since > LOST_MS * 1000) {
+                sr_why(err, SR_F_DEAL_VANISHED);
                 return failed(w, "the chain lost its deal (a node went back in time); run it again",
                               err);
+            }
         } else {
             lost_since = 0;
         }
@@ -330,6 +336,7 @@ static sr_status show_deal(void *arg, struct sr_err *err) {
     SR_TRY(sdk_hash_arg(a->deal, "deal", &id, err));
     SR_TRY(sdk_chain(c, err));
     sr_status st = poco_view_deal(&c->poco, &id, (struct eth_at){0}, &d, err);
+    if (st == SR_E_NOTFOUND) sr_why(err, SR_F_DEAL_UNKNOWN);
     if (st == SR_E_NOTFOUND) sr_hint(err, "strongroom run prints the deal's id");
     SR_TRY(st);
     struct sr_deal *r = a->ret;

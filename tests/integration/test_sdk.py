@@ -46,7 +46,7 @@ class Sdk(unittest.TestCase):
         for compiler, kind in (("cc", "c"), ("c++", "c++")):
             if not shutil.which(compiler):
                 continue
-            for header in ("strongroom", "deserializer", "status"):
+            for header in ("strongroom", "deserializer", "status", "failure"):
                 done = subprocess.run([compiler, "-x", kind, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I",
                                        os.path.join(ROOT, "include"), "-"], input=f"#include <strongroom/{header}.h>\n", text=True,
                                       capture_output=True, check=False)
@@ -59,7 +59,7 @@ class CommandLine(unittest.TestCase):
                               stdin=subprocess.DEVNULL, **more)
 
     def test_the_reference_pages_are_those_of_the_table(self):
-        for page, flag in (("cli.md", "--markdown"), ("strongroom.1", "--man")):
+        for page, flag in (("cli.md", "--markdown"), ("strongroom.1", "--man"), ("failures.md", "--failures")):
             with open(os.path.join(ROOT, "docs", page), encoding="utf-8") as f:
                 self.assertEqual(f.read(), self.run_it("help", flag).stdout, f"strongroom help {flag} > docs/{page}")
 
