@@ -64,6 +64,7 @@ static sr_status open_client(struct cli *c, struct sr_err *err) {
 static bool needs_no_network(const struct cli_cmd *cmd) {
     return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure ||
            cmd->run == cmd_attest_collateral || cmd->run == cmd_verify ||
+           cmd->run == cmd_app_init || cmd->run == cmd_app_test || cmd->run == cmd_app_build ||
            cmd->run == cmd_contracts_deploy || cmd->run == cmd_contracts_verify;
 }
 

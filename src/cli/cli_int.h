@@ -131,6 +131,10 @@ sr_status cmd_data_grant(struct cli *c, struct sr_err *err);
 sr_status cmd_data_revoke(struct cli *c, struct sr_err *err);
 sr_status cmd_data_list(struct cli *c, struct sr_err *err);
 sr_status cmd_data_show(struct cli *c, struct sr_err *err);
+/* cmd_init.c, cmd_project.c */
+sr_status cmd_app_init(struct cli *c, struct sr_err *err);
+sr_status cmd_app_test(struct cli *c, struct sr_err *err);
+sr_status cmd_app_build(struct cli *c, struct sr_err *err);
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_app_show(struct cli *c, struct sr_err *err);
 sr_status cmd_run(struct cli *c, struct sr_err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data, app */
-#include "cli/cli_int.h"
+#include "cli/project.h"
 
 static bool is_zero_address(const char *text) {
     return strspn(text + 2, "0") == 40;
@@ -221,7 +221,12 @@ static void put_app(struct cli *c, const struct sr_app *a) {
 
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err) {
     struct sr_app a = {0};
-    SR_TRY(sr_app_deploy(c->client, c->args[0], cli_flag(c, "--no-publish"), &a, err));
+    cleanup_free char *dir = NULL;
+    SR_TRY(project_find(c->n_args > 0 ? c->args[0] : ".", &dir, err));
+    SR_TRY(project_make(c, dir, err));
+    SR_TRY(sr_app_deploy(c->client, dir, cli_flag(c, "--no-publish"), &a, err));
+    struct sr_err none = {0}; /* a folder that cannot be written is no failure: it is deployed */
+    if (project_note_deployed(dir, &a, &none) != SR_OK) log_err(LOG_DEBUG, "not_noted", &none);
     put_app(c, &a);
     sr_app_done(&a);
     return SR_OK;

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run, deal, task, result */
-#include "cli/cli_int.h"
+#include "cli/project.h"
+#include <stdlib.h>
 
 struct run_input {
     struct sr_run run;
     const char *data[CLI_MAX_OPTS], *urls[CLI_MAX_OPTS];
     struct sr_run_secret secrets[SR_MAX_SECRETS];
     struct buf values[SR_MAX_SECRETS];
+    char *deployed; /* owned; the app's address, of a project */
 };
 
 static void input_done(struct run_input *in) {
     for (size_t i = 0; i < in->run.n_secrets; i++) buf_wipe(&in->values[i]);
+    free(in->deployed);
 }
 
 /* "N=FILE": the value is read from the file, a last line feed is not part of it. */
@@ -43,9 +46,25 @@ static sr_status add_secret(struct run_input *in, const char *text, struct sr_er
     return SR_OK;
 }
 
+/* A project's folder stands for what was deployed from it last. */
+static sr_status name_app(struct cli *c, struct run_input *in, struct sr_err *err) {
+    const char *word = c->args[0];
+    in->run.app = word;
+    if (strcmp(word, ".") != 0 && !strchr(word, '/')) return SR_OK;
+    cleanup_free char *dir = NULL;
+    SR_TRY(project_find(word, &dir, err));
+    in->deployed = project_deployed(dir);
+    if (!in->deployed) {
+        sr_hint(err, "strongroom app deploy comes first");
+        return sr_fail(err, SR_E_NOTFOUND, "the app in '%.80s' was not deployed yet", dir);
+    }
+    in->run.app = in->deployed;
+    return SR_OK;
+}
+
 static sr_status gather(struct cli *c, struct run_input *in, struct sr_err *err) {
     struct sr_run *r = &in->run;
-    r->app = c->args[0];
+    SR_TRY(name_app(c, in, err));
     r->args = cli_value(c, "--args");
     r->max_app_nrlc = cli_value(c, "--max-app-price");
     r->max_data_nrlc = cli_value(c, "--max-data-price");

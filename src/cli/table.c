@@ -66,6 +66,26 @@ static const struct cli_opt o_find[] = {
 static const struct cli_opt o_list[] = {OPT("--owner", "WHO", "of somebody else")};
 static const struct cli_opt o_deploy[] = {
     OPT("--no-publish", NULL, "register the app, but publish no order for it")};
+static const struct cli_opt o_init[] = {
+    OPT("--language", "LANG", "python (default), javascript or c"),
+    OPT("--data", "HOW", "protected data: none, one (default) or bulk"),
+    OPT("--no-args", NULL, "without arguments"),
+    OPT("--input-files", NULL, "with public input files"),
+    OPT("--requester-secrets", NULL, "with secrets of who runs it"),
+    OPT("--app-secret", NULL, "with a secret of its developer"),
+    OPT("--ask", NULL, "ask for all of it"),
+};
+static const struct cli_opt o_test[] = {
+    OPT("--args", "TEXT", "arguments of the app"),
+    OPTS("--data", "NAME", "protected data: a name below mock/protectedData, or a file"),
+    OPTS("--input-file", "FILE", "public input file"),
+    OPTS("--secret", "N=FILE", "secret number N of the requester, read from FILE"),
+    OPT("--app-secret", "FILE", "the developer's secret"),
+    OPT("--callback", NULL, "the result is for a contract: computed.json's callback-data"),
+    OPT("--egress-loopback", "NAMES", "hosts of its egress list that lead to this machine"),
+};
+static const struct cli_opt o_build[] = {
+    {"--out", "-o", "FILE", "the image, an OCI archive (default cache/image.oci.tar)", false}};
 static const struct cli_opt o_run[] = {
     OPTS("--data", "ADDR", "protected data to run on"),
     OPT("--args", "TEXT", "arguments of the app; public, they are on the chain"),
@@ -247,13 +267,33 @@ const struct cli_cmd cli_commands[] = {
     {"data list", "", 0, 0, "list one's protected data", "", N(o_list), cmd_data_list},
     {"data show", "ADDR", 1, 1, "owner, place, checksum, schema and open grants", "", NONE,
      cmd_data_show},
-    {"app deploy", "DIR", 1, 1, "pack a folder as an OCI image, store and register it",
-     "DIR holds app.json {name, entrypoint, files, egress} and the files. Publishes a free, "
+    {"app init", "[NAME]", 0, 1, "make the folder of a new app",
+     "Sources in Python, JavaScript or C with just the features that are asked for, mocks for app "
+     "test, and an\n"
+     "app.json. Without options: arguments and one protected data. On a terminal without NAME, or "
+     "with --ask, it\nasks.",
+     N(o_init), cmd_app_init},
+    {"app test", "[DIR]", 0, 1, "run an app in a real room on this machine",
+     "Builds it, starts a room (SIMULATED evidence), gives it protected mocks, secrets and files, "
+     "and says what is\n"
+     "wrong with its output. Without options, with what app.json's \"test\" names. The result goes "
+     "to output/.",
+     N(o_test), cmd_app_test},
+    {"app build", "[DIR]", 0, 1, "pack an app as an OCI image, without a container engine",
+     "Runs app.json's build command first. base (\"python\", \"node\", or Debian packages) takes "
+     "the files of this\n"
+     "machine's installed packages. The measurement is the manifest's SHA-256: what the chain "
+     "holds.",
+     N(o_build), cmd_app_build},
+    {"app deploy", "[DIR]", 0, 1, "pack a folder as an OCI image, store and register it",
+     "DIR (default: here) holds app.json {name, entrypoint, files, egress} and the files. "
+     "Publishes a free, "
      "unlimited app order\n"
      "unless --no-publish. Says which hosts the app may talk to.",
      N(o_deploy), cmd_app_deploy},
     {"app show", "APP", 1, 1, "owner, image, checksum", "", NONE, cmd_app_show},
     {"run", "APP", 1, 1, "run an app, wait, and decrypt the result",
+     "APP is an address, a name, or a project's folder (.): what was deployed from it last. "
      "Checks that the run can succeed before any money moves. The result is encrypted for the "
      "beneficiary's\n"
      "RSA-4096 key, which is made on the first run and kept in the keystore folder.",

@@ -26,7 +26,9 @@
 #endif
 
 struct item {
-    char *path; /* inside the image and below dir */
+    char *path; /* inside the image */
+    char *from; /* below dir, or absolute; NULL: a folder or a link */
+    char *link; /* target */
     bool folder;
     uint64_t size;
     unsigned mode;
@@ -36,22 +38,32 @@ struct plan {
     struct item *items;
     size_t n, cap;
     char *name;
-    struct oci_strings argv, egress;
+    char root[OCI_MAX_PATH + 1]; /* "" or "app": in front of the files' paths */
+    const struct oci_extra *extras;
+    size_t n_extras;
+    struct oci_strings argv, env, egress;
 };
 
+static void item_done(struct item *it) {
+    free(it->path);
+    free(it->from);
+    free(it->link);
+}
+
 static void plan_done(struct plan *p) {
-    for (size_t i = 0; i < p->n; i++) free(p->items[i].path);
+    for (size_t i = 0; i < p->n; i++) item_done(&p->items[i]);
     free(p->items);
     free(p->name);
     oci_strings_done(&p->argv);
+    oci_strings_done(&p->env);
     oci_strings_done(&p->egress);
     if (p->dir >= 0) (void)close(p->dir);
 }
 
 /* ---- which files ---- */
 
-static sr_status plan_add(struct plan *p, const char *path, bool folder, uint64_t size,
-                          unsigned mode, struct sr_err *err) {
+/* take is as it is in the list: its texts are copied. */
+static sr_status plan_put(struct plan *p, const struct item *like, struct sr_err *err) {
     if (p->n >= MAX_FILES) return sr_fail(err, SR_E_TOOBIG, "more than %u files", MAX_FILES);
     if (p->n == p->cap) {
         size_t cap = p->cap ? 2 * p->cap : 32;
@@ -60,13 +72,75 @@ static sr_status plan_add(struct plan *p, const char *path, bool folder, uint64_
         p->items = items;
         p->cap = cap;
     }
-    char *copy = slice_dup(slice_str(path));
-    if (!copy) return sr_fail(err, SR_E_NOMEM, "list of files");
-    p->items[p->n++] = (struct item){copy, folder, size, mode};
+    struct item it = *like;
+    it.path = slice_dup(slice_str(like->path));
+    it.from = like->from ? slice_dup(slice_str(like->from)) : NULL;
+    it.link = like->link ? slice_dup(slice_str(like->link)) : NULL;
+    if (!it.path || (like->from && !it.from) || (like->link && !it.link)) {
+        item_done(&it);
+        return sr_fail(err, SR_E_NOMEM, "list of files");
+    }
+    p->items[p->n++] = it;
     return SR_OK;
 }
 
+/* Every folder above a file has an entry of its own. */
+static sr_status put_folders(struct plan *p, const char *path, struct sr_err *err) {
+    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+        char part[OCI_MAX_PATH + 1];
+        (void)snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+        SR_TRY(plan_put(p, &(struct item){.path = part, .folder = true, .mode = 0755}, err));
+    }
+    return SR_OK;
+}
+
+/* path below the app's folder. */
+static sr_status plan_add(struct plan *p, const char *path, bool folder, uint64_t size,
+                          unsigned mode, struct sr_err *err) {
+    char full[OCI_MAX_PATH + 1], from[OCI_MAX_PATH + 1];
+    int n = snprintf(full, sizeof full, "%s%s%s", p->root, p->root[0] ? "/" : "", path);
+    if (n < 0 || (size_t)n >= sizeof full || strlen(path) >= sizeof from)
+        return sr_fail(err, SR_E_TOOBIG, "a path below '%s' is too long", p->root);
+    memcpy(from, path, strlen(path) + 1);
+    return plan_put(p,
+                    &(struct item){.path = full,
+                                   .from = folder ? NULL : from,
+                                   .folder = folder,
+                                   .size = size,
+                                   .mode = mode},
+                    err);
+}
+
+static sr_status add_extra(struct plan *p, const struct oci_extra *x, struct sr_err *err) {
+    struct stat st;
+    char clean[OCI_MAX_PATH + 1];
+    if (!tar_path_clean(slice_str(x->path), clean) || clean[0] == 0)
+        return sr_fail(err, SR_E_USAGE, "'%s' is no path in an image", x->path);
+    SR_TRY(put_folders(p, clean, err));
+    if (x->link) {
+        if (strlen(x->link) > TAR_LINK_MAX)
+            return sr_fail(err, SR_E_TOOBIG, "the link '%s' is too long", x->path);
+        return plan_put(p, &(struct item){.path = clean, .link = x->link, .mode = 0777}, err);
+    }
+    if (stat(x->from, &st) != 0 || !S_ISREG(st.st_mode))
+        return sr_fail(err, SR_E_NOTFOUND, "no file '%s' on this machine", x->from);
+    return plan_put(p,
+                    &(struct item){.path = clean,
+                                   .from = x->from,
+                                   .size = (uint64_t)st.st_size,
+                                   .mode = st.st_mode & 0111 ? 0755 : 0644},
+                    err);
+}
+
 static sr_status add_path(struct plan *p, const char *path, unsigned depth, struct sr_err *err);
+
+/* What a project holds beside its app. */
+static bool is_projects(const char *name) {
+    static const char *const names[] = {"app.json", "cache", "output", "mock"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
 
 static sr_status add_folder(struct plan *p, const char *path, unsigned depth, struct sr_err *err) {
     int fd = openat(p->dir, path[0] ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -79,7 +153,7 @@ static sr_status add_folder(struct plan *p, const char *path, unsigned depth, st
     for (struct dirent *de; st == SR_OK && (de = readdir(d)) != NULL;) {
         char full[OCI_MAX_PATH + 1];
         if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0) continue;
-        if (path[0] == 0 && strcmp(de->d_name, "app.json") == 0) continue;
+        if (path[0] == 0 && is_projects(de->d_name)) continue;
         int n = snprintf(full, sizeof full, "%s%s%s", path, path[0] ? "/" : "", de->d_name);
         st = n < 0 || (size_t)n >= sizeof full
                  ? sr_fail(err, SR_E_TOOBIG, "a path below '%s' is too long", path)
@@ -111,7 +185,6 @@ static sr_status add_path(struct plan *p, const char *path, unsigned depth, stru
     return plan_add(p, path, false, (uint64_t)st.st_size, st.st_mode & 0111 ? 0755 : 0644, err);
 }
 
-/* Every folder above a file has an entry of its own. */
 static sr_status add_parents(struct plan *p, const char *path, struct sr_err *err) {
     for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
         char part[OCI_MAX_PATH + 1];
@@ -131,7 +204,7 @@ static void plan_sort(struct plan *p) {
     size_t kept = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (kept > 0 && strcmp(p->items[kept - 1].path, p->items[i].path) == 0)
-            free(p->items[i].path);
+            item_done(&p->items[i]);
         else
             p->items[kept++] = p->items[i];
     }
@@ -184,19 +257,49 @@ static sr_status take_files(struct plan *p, const struct json_val *files, struct
 
 /* argv[0] becomes absolute, must be one of the files, and be executable. */
 static sr_status check_entrypoint(struct plan *p, struct sr_err *err) {
-    char clean[OCI_MAX_PATH + 1], *absolute;
+    char clean[OCI_MAX_PATH + 1], inside[2 * OCI_MAX_PATH + 2], *absolute;
     if (p->argv.n == 0 || !tar_path_clean(slice_str(p->argv.v[0]), clean) || clean[0] == 0)
         return faulty(err, "entrypoint is not a path inside the folder");
+    bool own = p->root[0] && p->argv.v[0][0] != '/';
+    (void)snprintf(inside, sizeof inside, "%s%s%s", own ? p->root : "", own ? "/" : "", clean);
     for (size_t i = 0; i < p->n; i++) {
-        if (strcmp(p->items[i].path, clean) != 0 || p->items[i].folder) continue;
+        if (strcmp(p->items[i].path, inside) != 0 || p->items[i].folder) continue;
         p->items[i].mode = 0755;
-        if (asprintf(&absolute, "/%s", clean) < 0) return sr_fail(err, SR_E_NOMEM, "app.json");
+        if (asprintf(&absolute, "/%s", inside) < 0) return sr_fail(err, SR_E_NOMEM, "app.json");
         free(p->argv.v[0]);
         p->argv.v[0] = absolute;
         return SR_OK;
     }
     sr_hint(err, "build the app first, or list the file under files");
     return sr_fail(err, SR_E_NOTFOUND, "the entrypoint '%s' is not among the app's files", clean);
+}
+
+static sr_status take_root(struct plan *p, const struct json_val *v, struct sr_err *err) {
+    struct slice text;
+    if (!v) return SR_OK;
+    if (!json_str(v, &text) || !tar_path_clean(text, p->root))
+        return faulty(err, "root is not a folder of the image");
+    char below[OCI_MAX_PATH + 3];
+    (void)snprintf(below, sizeof below, "%s/", p->root);
+    return p->root[0] ? put_folders(p, below, err) : SR_OK;
+}
+
+static sr_status take_env(struct plan *p, const struct json_val *v, struct sr_err *err) {
+    if (!v) return SR_OK;
+    if (!json_is(v, JSON_OBJECT)) return faulty(err, "env is not an object of texts");
+    for (const struct json_val *i = json_first(v); i; i = json_next(i)) {
+        struct slice value, name = json_key(i);
+        cleanup_buf struct buf b;
+        if (!json_str(i, &value) || name.n == 0 || memchr(name.p, '=', name.n))
+            return faulty(err, "env is not an object of texts");
+        buf_init(&b, APP_JSON_MAX);
+        buf_add(&b, name);
+        buf_u8(&b, '=');
+        buf_add(&b, value);
+        SR_TRY(buf_status(&b, err));
+        SR_TRY(oci_strings_add(&p->env, buf_slice(&b), OCI_MAX_ARGS, err));
+    }
+    return SR_OK;
 }
 
 static sr_status plan_read(struct plan *p, const char *dir, struct sr_err *err) {
@@ -231,7 +334,10 @@ static sr_status plan_read(struct plan *p, const char *dir, struct sr_err *err) 
     for (size_t i = 0; i < p->egress.n; i++)
         if (!oci_egress_valid(slice_str(p->egress.v[i])))
             return faulty(err, "egress holds something that is not \"host:port\" in lower case");
+    SR_TRY(take_root(p, json_get(root, "root"), err));
+    SR_TRY(take_env(p, json_get(root, "env"), err));
     SR_TRY(take_files(p, json_get(root, "files"), err));
+    for (size_t i = 0; i < p->n_extras; i++) SR_TRY(add_extra(p, &p->extras[i], err));
     plan_sort(p);
     return check_entrypoint(p, err);
 }
@@ -305,7 +411,15 @@ static void make_config(const struct plan *p, const struct hash *layer, struct b
         jw_kstr(&w, OCI_EGRESS_LABEL, buf_slice(&label));
         jw_end_obj(&w);
     }
-    jw_kcstr(&w, "WorkingDir", "/");
+    if (p->env.n > 0) {
+        jw_key(&w, "Env");
+        jw_arr(&w);
+        for (size_t i = 0; i < p->env.n; i++) jw_cstr(&w, p->env.v[i]);
+        jw_end_arr(&w);
+    }
+    char workdir[OCI_MAX_PATH + 2];
+    (void)snprintf(workdir, sizeof workdir, "/%s", p->root);
+    jw_kcstr(&w, "WorkingDir", workdir);
     jw_end_obj(&w);
     jw_kcstr(&w, "os", "linux");
     jw_key(&w, "rootfs");
@@ -385,8 +499,8 @@ static sr_status emit_file(int out, struct sha256 *sum, const struct plan *p, co
                            uint8_t *copy, struct sr_err *err) {
     static const uint8_t zeros[TAR_BLOCK];
     uint64_t left = it->size;
-    cleanup_close int fd = openat(p->dir, it->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) return sr_fail(err, SR_E_SYS, "opening '%s'", it->path);
+    cleanup_close int fd = openat(p->dir, it->from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return sr_fail(err, SR_E_SYS, "opening '%s'", it->from);
     for (;;) {
         ssize_t got = read(fd, copy, COPY_BYTES);
         if (got < 0 && errno == EINTR) continue;
@@ -409,10 +523,13 @@ static sr_status emit_layer(int out, const struct plan *p, struct sha256 *sum, s
     for (size_t i = 0; i < p->n; i++) {
         const struct item *it = &p->items[i];
         buf_clear(&head);
-        tar_put_header(&head, it->folder ? TAR_DIR : TAR_FILE, it->path, it->size, it->mode);
+        if (it->link)
+            tar_put_link(&head, it->path, it->link);
+        else
+            tar_put_header(&head, it->folder ? TAR_DIR : TAR_FILE, it->path, it->size, it->mode);
         SR_TRY(buf_status(&head, err));
         SR_TRY(emit(out, sum, buf_slice(&head), err));
-        if (!it->folder) SR_TRY(emit_file(out, sum, p, it, copy, err));
+        if (it->from) SR_TRY(emit_file(out, sum, p, it, copy, err));
     }
     return emit(out, sum, slice_of(end, sizeof end), err);
 }
@@ -469,7 +586,12 @@ static sr_status build(struct plan *p, const char *dir, const char *out_path, st
 
 sr_status oci_build(const char *dir, const char *out_path, struct oci_built *ret,
                     struct sr_err *err) {
-    struct plan p = {.dir = -1};
+    return oci_build_on(dir, out_path, NULL, 0, ret, err);
+}
+
+sr_status oci_build_on(const char *dir, const char *out_path, const struct oci_extra *extras,
+                       size_t n_extras, struct oci_built *ret, struct sr_err *err) {
+    struct plan p = {.dir = -1, .extras = extras, .n_extras = n_extras};
     struct oci_built b = {0};
     sr_status st = build(&p, dir, out_path, &b, err);
     if (st == SR_OK) {

@@ -91,18 +91,29 @@ struct oci_built {
     char *name;           /* app.json's name */
     struct oci_strings egress;
 };
+/* A file of this machine's, or a link, that goes into an image beside the app's own files. */
+struct oci_extra {
+    char *path; /* inside the image, without a leading "/" */
+    char *from; /* absolute, a regular file; NULL: a link */
+    char *link; /* its target */
+};
 /*
- * oci_build - pack a folder with app.json {name, entrypoint, files?, egress?} as a one-layer image
- * from scratch
+ * oci_build - pack a folder with app.json {name, entrypoint, root?, files?, env?, egress?} as a
+ * one-layer image from scratch
  *
  * dir        the folder; entrypoint: "file" or ["file", "arg", ...] (a path inside the folder or
- * absolute in the image); files: paths of files or folders inside dir, absent: all but app.json;
- * egress: ["host:port"] out_path   the archive; made anew, all or nothing
+ * absolute in the image); files: paths of files or folders inside dir, absent: all but app.json and
+ * a project's cache, output and mock; egress: ["host:port"]; root: the image's folder that the
+ * files go to and that is the working folder; env: {"NAME": "value"} out_path   the archive; made
+ * anew, all or nothing extras borrows; what the app needs of a system: interpreter, libraries
  *
  * Deterministic: the same files give the same digest. Streams: memory does not grow with the files.
  * SR_E_USAGE with a hint for a faulty app.json; SR_E_NOTFOUND names a missing file; SR_E_CONFLICT
  * when a file changed while it was read.
  */
+SR_CHECK sr_status oci_build_on(const char *dir, const char *out_path,
+                                const struct oci_extra *extras, size_t n_extras,
+                                struct oci_built *ret, struct sr_err *err);
 SR_CHECK sr_status oci_build(const char *dir, const char *out_path, struct oci_built *ret,
                              struct sr_err *err);
 void oci_built_done(struct oci_built *b);

@@ -282,8 +282,8 @@ static void put_octal(uint8_t *dst, size_t n, uint64_t v) { /* n - 1 digits and 
     for (size_t i = n - 1; i-- > 0; v >>= 3) dst[i] = (uint8_t)('0' + (v & 7));
 }
 
-static void raw_header(struct buf *b, char type, const char *path, size_t path_n, uint64_t size,
-                       unsigned mode) {
+static void raw_header(struct buf *b, char type, const char *path, size_t path_n,
+                       const char *target, uint64_t size, unsigned mode) {
     uint8_t h[TAR_BLOCK] = {0};
     memcpy(h + H_NAME, path, path_n < NAME_LEN ? path_n : NAME_LEN);
     put_octal(h + H_MODE, 8, mode);
@@ -291,6 +291,7 @@ static void raw_header(struct buf *b, char type, const char *path, size_t path_n
     put_octal(h + H_GID, 8, 0);
     put_octal(h + H_SIZE, 12, size <= SIZE_MAX_OCTAL ? size : 0);
     put_octal(h + H_MTIME, 12, 0);
+    memcpy(h + H_LINK, target, strlen(target));
     memcpy(h + H_SUM, "        ", 8);
     h[H_TYPE] = (uint8_t)type;
     memcpy(h + H_MAGIC, "ustar\00000", 8);
@@ -331,13 +332,22 @@ size_t tar_header_bytes(tar_type type, const char *path, uint64_t size) {
     return TAR_BLOCK + (body ? TAR_BLOCK + body + tar_padding(body) : 0);
 }
 
-void tar_put_header(struct buf *b, tar_type type, const char *path, uint64_t size, unsigned mode) {
+static void put_pax(struct buf *b, const char *path, uint64_t size) {
     static const uint8_t zeros[TAR_BLOCK];
     size_t body = pax_body(NULL, path, size);
-    if (body > 0) {
-        raw_header(b, 'x', "pax", 3, body, 0644);
-        (void)pax_body(b, path, size);
-        buf_put(b, zeros, tar_padding(body));
-    }
-    raw_header(b, type == TAR_DIR ? '5' : '0', path, strlen(path), size, mode);
+    if (body == 0) return;
+    raw_header(b, 'x', "pax", 3, "", body, 0644);
+    (void)pax_body(b, path, size);
+    buf_put(b, zeros, tar_padding(body));
+}
+
+void tar_put_header(struct buf *b, tar_type type, const char *path, uint64_t size, unsigned mode) {
+    put_pax(b, path, size);
+    raw_header(b, type == TAR_DIR ? '5' : '0', path, strlen(path), "", size, mode);
+}
+
+void tar_put_link(struct buf *b, const char *path, const char *target) {
+    SR_ASSERT(strlen(target) <= TAR_LINK_MAX);
+    put_pax(b, path, 0);
+    raw_header(b, '2', path, strlen(path), target, 0, 0777);
 }

@@ -51,6 +51,9 @@ SR_CHECK bool tar_path_clean(struct slice path, char *dst);
 /* Appends the header of an entry: owner 0:0, time 0, a pax header in front where ustar has no room.
  */
 void tar_put_header(struct buf *b, tar_type type, const char *path, uint64_t size, unsigned mode);
+/* The same of a link; target at most TAR_LINK_MAX bytes. */
+#define TAR_LINK_MAX 99u
+void tar_put_link(struct buf *b, const char *path, const char *target);
 /* Bytes that tar_put_header appends for such a path and size. */
 size_t tar_header_bytes(tar_type type, const char *path, uint64_t size);
 static inline size_t tar_padding(uint64_t size) {

@@ -2,6 +2,7 @@
 /* Apps: a folder becomes an image in the store, an entry in the registry, an order in the book. */
 #include "oci/oci.h"
 #include "sdk/sdk_int.h"
+#include "sdk/system.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -49,6 +50,15 @@ static sr_status read_image(void *arg, void *p, size_t n, size_t *ret_n, struct 
     return SR_OK;
 }
 
+static sr_status build_image(const char *dir, const char *path, struct oci_built *built,
+                             struct sr_err *err) {
+    struct sdk_system system;
+    SR_TRY(sdk_system_of(dir, &system, err));
+    sr_status st = oci_build_on(dir, path, system.v, system.n, built, err);
+    sdk_system_done(&system);
+    return st;
+}
+
 /* Builds in a private temporary folder, uploads, and removes it. */
 static sr_status pack(struct sr_client *c, const char *dir, struct oci_built *built,
                       struct dag_result *ret, struct sr_err *err) {
@@ -57,7 +67,7 @@ static sr_status pack(struct sr_client *c, const char *dir, struct oci_built *bu
     cleanup_free char *path = path_join(folder, "image.tar");
     sr_status st = path ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
     sdk_progress(c, "pack", NULL, 0, 0, dir);
-    if (st == SR_OK) st = oci_build(dir, path, built, err);
+    if (st == SR_OK) st = build_image(dir, path, built, err);
     if (st == SR_OK) {
         cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         struct upload u = {c, fd, 0, built->size};
