@@ -685,6 +685,157 @@ SR_PUBLIC SR_WARN sr_status sr_order_book(struct sr_client *c, const struct sr_b
                                           struct sr_book_row **ret_list, size_t *ret_n,
                                           uint64_t *ret_total, struct sr_err *err);
 
+/* ---- deals and tasks in lists, claims
+ * ------------------------------------------------------------
+ */
+
+struct sr_deal_filter { /* NULL: any */
+    const char *requester, *beneficiary, *app, *data, *workerpool;
+    const char *app_owner, *data_owner, *pool_owner;
+    const char
+        *status; /* of tasks: UNSET, ACTIVE, REVEALING, COMPLETED, FAILED, TIMEOUT, CLAIMABLE */
+    size_t max;  /* 0: 100 */
+};
+struct sr_deal_row {
+    char deal[SR_HASH_TEXT];
+    char app[SR_ADDR_TEXT], data[SR_ADDR_TEXT], workerpool[SR_ADDR_TEXT]; /* data "" without */
+    char requester[SR_ADDR_TEXT], beneficiary[SR_ADDR_TEXT];
+    char price_nrlc[SR_AMOUNT_TEXT]; /* per task */
+    uint64_t category, start_unix_s, first, size;
+};
+/* Deals that the market knows, newest first. ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_deal_list(struct sr_client *c, const struct sr_deal_filter *f,
+                                         struct sr_deal_row **ret_list, size_t *ret_n,
+                                         uint64_t *ret_total, struct sr_err *err);
+struct sr_task_row {
+    char task[SR_HASH_TEXT], deal[SR_HASH_TEXT];
+    char app[SR_ADDR_TEXT], data[SR_ADDR_TEXT];
+    char status[16]; /* TIMEOUT: its final deadline has passed, and it can be claimed */
+    uint64_t index, started_unix_s, final_deadline_unix_s;
+    bool initialised, claimable;
+};
+/* Tasks of the newest 1000 deals, as the chain has them. ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_task_list(struct sr_client *c, const struct sr_deal_filter *f,
+                                         struct sr_task_row **ret_list, size_t *ret_n,
+                                         struct sr_err *err);
+struct sr_claimed {
+    char task[SR_HASH_TEXT], deal[SR_HASH_TEXT], tx[SR_HASH_TEXT];
+};
+/*
+ * sr_claim - ends tasks whose final deadline has passed without a result; the requester's price
+ * comes back, with the pool's stake on top
+ *
+ * deal, task   one of them, or both NULL: every such task of the acting wallet
+ * ret_list     owned: sr_free; n may be 0 only when both are NULL
+ *
+ * Tasks that were never initialised are initialised on the way. At most 32 a transaction.
+ * SR_E_REFUSED: nothing to claim.   SPEC: poco.md#14-task-life-cycle
+ */
+SR_PUBLIC SR_WARN sr_status sr_claim(struct sr_client *c, const char *deal, const char *task,
+                                     struct sr_claimed **ret_list, size_t *ret_n,
+                                     struct sr_err *err);
+/* The workerpool's document of a task, and what the app wrote (logs: the acting wallet must be the
+ * requester). Both owned: sr_free; *ret_logs_json may be NULL.
+ * SPEC: services.md#8-workerpool-public-api */
+SR_PUBLIC SR_WARN sr_status sr_task_debug(struct sr_client *c, const char *task, bool logs,
+                                          char **ret_info_json, char **ret_logs_json,
+                                          struct sr_err *err);
+
+/* ---- registries, categories, the network
+ * ---------------------------------------------------------
+ */
+
+struct sr_resource {
+    char address[SR_ADDR_TEXT], owner[SR_ADDR_TEXT];
+    char name[128];      /* a workerpool's: its description */
+    char multiaddr[256]; /* of apps and data */
+    char checksum[SR_HASH_TEXT];
+    uint64_t stake_ratio, scheduler_ratio; /* workerpool: percent */
+};
+/* kind: "app", "data", "workerpool", here and below. */
+SR_PUBLIC SR_WARN sr_status sr_resource_show(struct sr_client *c, const char *kind,
+                                             const char *address, struct sr_resource *ret,
+                                             struct sr_err *err);
+/* Of owner (NULL: the acting wallet), newest first, by the registry itself; 1000 at most. ret_list
+ * is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_resource_list(struct sr_client *c, const char *kind,
+                                             const char *owner, struct sr_resource **ret_list,
+                                             size_t *ret_n, struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_resource_count(struct sr_client *c, const char *kind,
+                                              const char *owner, uint64_t *ret_n,
+                                              struct sr_err *err);
+/* Gives it to somebody else. Its open orders end. SR_E_REFUSED: not the owner. */
+SR_PUBLIC SR_WARN sr_status sr_resource_transfer(struct sr_client *c, const char *kind,
+                                                 const char *address, const char *to,
+                                                 char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* SR_E_CONFLICT: the acting wallet has one of that description. */
+SR_PUBLIC SR_WARN sr_status sr_workerpool_deploy(struct sr_client *c, const char *description,
+                                                 char ret_address[SR_ADDR_TEXT],
+                                                 char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+struct sr_category {
+    uint64_t id;
+    char name[64], description[256];
+    uint64_t unit_s; /* a task must contribute within 7 of these, and ends after 10 */
+};
+SR_PUBLIC SR_WARN sr_status sr_category_list(struct sr_client *c, struct sr_category **ret_list,
+                                             size_t *ret_n, struct sr_err *err);
+/* Only the owner of the hub can. */
+SR_PUBLIC SR_WARN sr_status sr_category_create(struct sr_client *c, const char *name,
+                                               const char *description, uint64_t unit_s,
+                                               uint64_t *ret_id, char ret_tx[SR_HASH_TEXT],
+                                               struct sr_err *err);
+struct sr_info {
+    uint64_t chain_id, block;
+    bool simulated; /* a development network */
+    char hub[SR_ADDR_TEXT], rlc[SR_ADDR_TEXT];
+    char app_registry[SR_ADDR_TEXT], data_registry[SR_ADDR_TEXT], workerpool_registry[SR_ADDR_TEXT];
+    char workerpool[SR_ADDR_TEXT], data_protector[SR_ADDR_TEXT], sms_identity[SR_ADDR_TEXT];
+    char rpc[256], market[256], sms[256], ipfs_gateway[256], scheduler[256];
+};
+SR_PUBLIC SR_WARN sr_status sr_network_info(struct sr_client *c, struct sr_info *ret,
+                                            struct sr_err *err);
+
+/* ---- money between wallets, allowances
+ * -----------------------------------------------------------
+ */
+
+/* what: "rlc" (amount as for a deposit) or "ether" ("0.5", "0.5 ether", "3 gwei", "100 wei"). */
+SR_PUBLIC SR_WARN sr_status sr_wallet_send(struct sr_client *c, const char *what,
+                                           const char *amount, const char *to,
+                                           char ret_tx[SR_HASH_TEXT], struct sr_err *err);
+/* All RLC, then all of the chain's coin but what its transfer may cost. "" for what was not sent.
+ */
+SR_PUBLIC SR_WARN sr_status sr_wallet_sweep(struct sr_client *c, const char *to,
+                                            char ret_rlc_tx[SR_HASH_TEXT],
+                                            char ret_coin_tx[SR_HASH_TEXT], struct sr_err *err);
+/* Lets spender use so much of the acting wallet's stake; "0" ends it. */
+SR_PUBLIC SR_WARN sr_status sr_account_approve(struct sr_client *c, const char *spender,
+                                               const char *amount, char ret_tx[SR_HASH_TEXT],
+                                               struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_account_allowance(struct sr_client *c, const char *owner,
+                                                 const char *spender, char ret_nrlc[SR_AMOUNT_TEXT],
+                                                 struct sr_err *err);
+
+/* ---- secrets
+ * --------------------------------------------------------------------------------------
+ *
+ * kind: "app" (target: an app; its owner pushes), "data" (the key of protected data, as base64; its
+ * owner), "requester" (a name; target NULL: the acting wallet), "result-key" (check only).
+ */
+
+/* secret_value: 1 to SR_MAX_SECRET_LEN bytes, borrowed; sealed to the vault. SR_E_CONFLICT: it is
+ * there already, and cannot be changed.   SPEC: services.md#31-secret-operations */
+SR_PUBLIC SR_WARN sr_status sr_secret_push(struct sr_client *c, const char *kind,
+                                           const char *target, const char *name,
+                                           const void *secret_value, size_t n, struct sr_err *err);
+SR_PUBLIC SR_WARN sr_status sr_secret_check(struct sr_client *c, const char *kind,
+                                            const char *target, const char *name, bool *ret_has,
+                                            struct sr_err *err);
+/* Makes the acting wallet's key for results when there is none, and hands its public half to the
+ * secret service. SR_E_CONFLICT: one is there, and replace is false. */
+SR_PUBLIC SR_WARN sr_status sr_result_key_push(struct sr_client *c, bool replace,
+                                               struct sr_err *err);
+
 /* The exit code of a command that ended with this code: 0 ok, 2 usage, 3 refused, 4 task failed, 5
  * service down, 1 anything else. */
 SR_PUBLIC int sr_exit_code(sr_status code);

@@ -203,6 +203,7 @@ static const struct cli_opt o_contracts_verify[] = {
 #define NONE NULL, 0
 
 #include "cli/table_orders.h"
+#include "cli/table_trade.h"
 
 const struct cli_cmd cli_commands[] = {
     {"wallet new", "", 0, 0, "make a new wallet in the keystore",
@@ -309,8 +310,8 @@ const struct cli_cmd cli_commands[] = {
     CLI_ORDER_COMMANDS{"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
     {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
-    {"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task", "", N(o_result),
-     cmd_result},
+    CLI_TRADE_COMMANDS{"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task",
+                       "", N(o_result), cmd_result},
     {"share create", "", 0, 0, "make a collection, in which data is shared", "", NONE,
      cmd_share_create},
     {"share close", "ID", 1, 1, "give up an empty collection, for good", "", NONE, cmd_share_close},
