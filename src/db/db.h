@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * db.h - one small SQL interface; the engine is SQLite in a file of the role's own
+ * db.h - one small SQL interface over SQLite (a file of the role's own) and PostgreSQL (a server)
  *
  * One connection a role, used from its loop's thread. Statements are prepared once for each text
  * and kept. Parameters are "$1", "$2", ... and bound by number. So that one text serves PostgreSQL
@@ -11,7 +11,11 @@
  * would join the transaction). A select may be read across waits, but holds an old snapshot while
  * open.
  *
- * Depends on: base, sqlite3.  Used by: market, sms, store, scheduler.
+ * With PostgreSQL a statement waits for the server's answer, on the thread: no other fiber runs. A
+ * statement that fails in a transaction spoils the transaction: its commit fails. Texts hold
+ * anything in a file; a server's get U+FFFD for what is no UTF-8.
+ *
+ * Depends on: base, sqlite3, libpq (loaded when used).  Used by: market, sms, store, scheduler.
  * Limits: DB_*.  Errors: SR_E_CONFLICT a constraint (unique, check, foreign key); SR_E_UNAVAILABLE
  * locked by another process; SR_E_SYS disk full (ENOSPC), damaged file (EUCLEAN), not readable.
  */
@@ -31,10 +35,16 @@ enum {
                          may lose the last commits, never damage the file */
     DB_READ_ONLY = 2,
 };
-/* Opens or creates path (":memory:" for tests), mode 0600, WAL. ret_db is owned: db_close. */
+/* Opens or creates path (":memory:" for tests), mode 0600, WAL; or connects to the database that a
+ * URL names, "postgresql://...", without a password in it: libpq finds that in a file. ret_db is
+ * owned: db_close. */
 SR_CHECK sr_status db_open(const char *path, unsigned flags, struct db **ret_db,
                            struct sr_err *err);
 void db_close(struct db *db); /* accepts NULL; open rows must have ended */
+bool db_is_url(const char *path);
+bool db_is_shared(const struct db *db); /* on a server: other processes may change it too */
+/* A blob as it stands in the text of a statement. */
+void db_put_blob(const struct db *db, struct buf *b, struct slice bytes);
 /* Brings the schema up to date: step i (SQL, several statements with ';') is run once for ever, in
  * its own transaction; the count done is kept in the table schema_version. Never change a step that
  * was released: add one. SR_E_CONFLICT when the file is newer than the program. */
@@ -144,3 +154,23 @@ SR_CHECK sr_status db_begin(struct db *db, struct db_tx *ret_tx, struct sr_err *
 SR_CHECK sr_status db_commit(struct db_tx *tx, struct sr_err *err);
 void db_rollback(struct db_tx *tx); /* accepts a zeroed or finished one */
 #define cleanup_db_tx __attribute__((cleanup(db_rollback)))
+
+/* ---- several processes with one database (a server's; what is not shared does nothing)
+ *
+ * A link is a connection of its own that tells something: its descriptor becomes readable, then
+ * db_link_poll says whether it was that. SR_E_UNAVAILABLE: the connection is lost. */
+struct db_link;                        /* owned: db_link_close */
+void db_link_close(struct db_link *l); /* accepts NULL */
+int db_link_fd(const struct db_link *l);
+SR_CHECK sr_status db_link_poll(struct db_link *l, bool *ret_told, struct sr_err *err);
+/* Told when anybody but own (borrowed for the link's life) has committed a db_tell. channel: a
+ * plain lower-case word. */
+SR_CHECK sr_status db_listen(const char *url, const char *channel, const struct db *own,
+                             struct db_link **ret, struct sr_err *err);
+SR_CHECK sr_status db_tell(struct db *db, const char *channel, struct sr_err *err);
+/* Told once, when the lock is ours; it is for as long as the link is open and its connection
+ * stands. */
+SR_CHECK sr_status db_queue_for(const char *url, uint32_t lock, struct db_link **ret,
+                                struct sr_err *err);
+/* Until the end of the transaction; waits for those that hold it otherwise. */
+SR_CHECK sr_status db_lock_in_tx(struct db *db, uint32_t lock, bool shared, struct sr_err *err);

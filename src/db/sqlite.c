@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sqlite.c - db.h over SQLite */
-#include "db/db.h"
+#include "db/db_int.h"
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -8,8 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct db_rows {
-    struct db *db;
+struct rows {
+    struct db_rows base;
+    struct file *db;
     sqlite3_stmt *st;
     const char *sql;
     uint64_t used;                /* the cache's clock */
@@ -20,17 +21,17 @@ struct db_rows {
     bool busy, cached, row;
 };
 
-struct db {
+struct file {
+    struct db base;
     sqlite3 *h;
-    struct db_rows *cache[DB_CACHED];
+    struct rows *cache[DB_CACHED];
     size_t n;
-    uint64_t clock, changed;
-    unsigned level; /* open transactions */
+    uint64_t clock;
     unsigned flags;
     int wal; /* of the write-ahead log, for db_sync_fd; -1: not open */
 };
 
-static sr_status fail(struct db *db, int rc, const char *what, struct sr_err *err) {
+static sr_status fail(struct file *db, int rc, const char *what, struct sr_err *err) {
     const char *text = db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc);
     int os = db->h ? sqlite3_system_errno(db->h) : 0;
     switch (rc & 0xff) {
@@ -53,7 +54,8 @@ static sr_status fail(struct db *db, int rc, const char *what, struct sr_err *er
     }
 }
 
-sr_status db_script(struct db *db, const char *sql, struct sr_err *err) {
+static sr_status file_script(struct db *base, const char *sql, struct sr_err *err) {
+    struct file *db = (struct file *)base;
     int rc = sqlite3_exec(db->h, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? SR_OK : fail(db, rc, "script", err);
 }
@@ -65,7 +67,7 @@ static sr_status make_private(const char *path, struct sr_err *err) {
     return SR_OK;
 }
 
-static sr_status set_up(struct db *db, unsigned flags, struct sr_err *err) {
+static sr_status set_up(struct file *db, unsigned flags, struct sr_err *err) {
     (void)sqlite3_busy_timeout(db->h, DB_BUSY_MS);
     (void)sqlite3_extended_result_codes(db->h, 1);
     (void)sqlite3_limit(db->h, SQLITE_LIMIT_LENGTH, DB_VALUE_MAX);
@@ -73,23 +75,23 @@ static sr_status set_up(struct db *db, unsigned flags, struct sr_err *err) {
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-    SR_TRY(db_script(db, "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;", err));
+    SR_TRY(file_script(&db->base, "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;", err));
     if (flags & DB_READ_ONLY) return SR_OK;
-    SR_TRY(db_script(db, "PRAGMA journal_mode = WAL;", err));
-    return db_script(
-        db, flags & DB_SYNC_EACH ? "PRAGMA synchronous = FULL;" : "PRAGMA synchronous = NORMAL;",
-        err);
+    SR_TRY(file_script(&db->base, "PRAGMA journal_mode = WAL;", err));
+    return file_script(
+        &db->base,
+        flags & DB_SYNC_EACH ? "PRAGMA synchronous = FULL;" : "PRAGMA synchronous = NORMAL;", err);
 }
 
-sr_status db_open(const char *path, unsigned flags, struct db **ret_db, struct sr_err *err) {
-    if (slice_starts(slice_str(path), "postgres")) {
-        sr_hint(err, "give the path of a file");
-        return sr_fail(err, SR_E_USAGE, "database: this build has the SQLite engine only");
-    }
+static void file_close(struct db *base);
+static const struct db_ops ops;
+
+sr_status db_sqlite_open(const char *path, unsigned flags, struct db **ret_db, struct sr_err *err) {
     bool memory = strcmp(path, ":memory:") == 0;
     if (!memory && !(flags & DB_READ_ONLY)) SR_TRY(make_private(path, err));
-    struct db *db = sr_calloc_n(1, sizeof *db);
+    struct file *db = sr_calloc_n(1, sizeof *db);
     if (!db) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    db->base.ops = &ops;
     db->flags = flags;
     db->wal = -1;
     int mode =
@@ -98,20 +100,20 @@ sr_status db_open(const char *path, unsigned flags, struct db **ret_db, struct s
     sr_status st = rc == SQLITE_OK ? set_up(db, flags, err) : fail(db, rc, "open", err);
     if (st != SR_OK) {
         sr_err_prefix(err, "'%s'", path);
-        db_close(db);
+        file_close(&db->base);
         return st;
     }
-    *ret_db = db;
+    *ret_db = &db->base;
     return SR_OK;
 }
 
-static void rows_free(struct db_rows *r) {
+static void rows_free(struct rows *r) {
     (void)sqlite3_finalize(r->st);
     free(r);
 }
 
-void db_close(struct db *db) {
-    if (!db) return;
+static void file_close(struct db *base) {
+    struct file *db = (struct file *)base;
     for (size_t i = 0; i < db->n; i++) {
         SR_ASSERT(!db->cache[i]->busy);
         rows_free(db->cache[i]);
@@ -122,7 +124,8 @@ void db_close(struct db *db) {
 }
 
 /* The log has one file for as long as the database is open: it is begun again, not replaced. */
-int db_sync_fd(struct db *db) {
+static int file_sync_fd(struct db *base) {
+    struct file *db = (struct file *)base;
     if (db->flags & (DB_SYNC_EACH | DB_READ_ONLY)) return -1;
     const char *path = sqlite3_db_filename(db->h, "main");
     if (db->wal < 0 && path && *path) {
@@ -132,10 +135,11 @@ int db_sync_fd(struct db *db) {
     return db->wal;
 }
 
-static sr_status prepare(struct db *db, const char *sql, struct db_rows **ret_r,
+static sr_status prepare(struct file *db, const char *sql, struct rows **ret_r,
                          struct sr_err *err) {
-    struct db_rows *r = sr_calloc_n(1, sizeof *r);
+    struct rows *r = sr_calloc_n(1, sizeof *r);
     if (!r) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    r->base.db = &db->base;
     r->db = db;
     int rc = sqlite3_prepare_v3(db->h, sql, -1, SQLITE_PREPARE_PERSISTENT, &r->st, NULL);
     if (rc == SQLITE_OK && !r->st) rc = SQLITE_MISUSE;
@@ -162,25 +166,25 @@ static sr_status prepare(struct db *db, const char *sql, struct db_rows **ret_r,
 }
 
 /* A free slot: a new one, or that of the statement idle for longest; NULL when all are in use. */
-static struct db_rows **cache_slot(struct db *db) {
+static struct rows **cache_slot(struct file *db) {
     if (db->n < DB_CACHED) return &db->cache[db->n++];
-    struct db_rows **old = NULL;
+    struct rows **old = NULL;
     for (size_t i = 0; i < db->n; i++)
         if (!db->cache[i]->busy && (!old || db->cache[i]->used < (*old)->used)) old = &db->cache[i];
     if (old) rows_free(*old);
     return old;
 }
 
-static sr_status take_statement(struct db *db, const char *sql, struct db_rows **ret_r,
+static sr_status take_statement(struct file *db, const char *sql, struct rows **ret_r,
                                 struct sr_err *err) {
-    struct db_rows *r = NULL;
+    struct rows *r = NULL;
     for (size_t i = 0; i < db->n && !r; i++) {
-        struct db_rows *c = db->cache[i];
+        struct rows *c = db->cache[i];
         if (!c->busy && (c->sql == sql || strcmp(c->sql, sql) == 0)) r = c;
     }
     if (!r) {
         SR_TRY(prepare(db, sql, &r, err));
-        struct db_rows **slot = cache_slot(db);
+        struct rows **slot = cache_slot(db);
         if (slot) *slot = r;
         r->cached = slot != NULL;
     }
@@ -193,7 +197,7 @@ static sr_status take_statement(struct db *db, const char *sql, struct db_rows *
     return SR_OK;
 }
 
-static void give_back(struct db_rows *r) {
+static void give_back(struct rows *r) {
     (void)sqlite3_reset(r->st);
     (void)sqlite3_clear_bindings(r->st); /* no value stays behind */
     r->busy = false;
@@ -213,7 +217,7 @@ static int bind_one(sqlite3_stmt *st, int at, const struct db_val *v, bool copy)
     return SQLITE_MISUSE;
 }
 
-static sr_status bind_all(struct db_rows *r, const struct db_val *args, size_t n, bool copy,
+static sr_status bind_all(struct rows *r, const struct db_val *args, size_t n, bool copy,
                           struct sr_err *err) {
     if (n != r->params)
         return sr_fail(err, SR_E_USAGE, "database: %u parameters, %zu values: %s", r->params, n,
@@ -228,20 +232,21 @@ static sr_status bind_all(struct db_rows *r, const struct db_val *args, size_t n
     return SR_OK;
 }
 
-static sr_status start(struct db *db, const char *sql, const struct db_val *args, size_t n,
-                       bool copy, struct db_rows **ret_r, struct sr_err *err) {
-    struct db_rows *r;
-    SR_TRY(take_statement(db, sql, &r, err));
+static sr_status file_start(struct db *base, const char *sql, const struct db_val *args, size_t n,
+                            bool copy, struct db_rows **ret_r, struct sr_err *err) {
+    struct rows *r;
+    SR_TRY(take_statement((struct file *)base, sql, &r, err));
     sr_status st = bind_all(r, args, n, copy, err);
     if (st != SR_OK) {
         give_back(r);
         return st;
     }
-    *ret_r = r;
+    *ret_r = &r->base;
     return SR_OK;
 }
 
-bool db_next(struct db_rows *r) {
+static bool file_next(struct db_rows *base) {
+    struct rows *r = (struct rows *)base;
     if (r->bad != SR_OK) return false;
     int rc = sqlite3_step(r->st);
     r->row = rc == SQLITE_ROW;
@@ -250,186 +255,71 @@ bool db_next(struct db_rows *r) {
     return false;
 }
 
-sr_status db_end(struct db_rows *take_r, struct sr_err *err) {
-    if (!take_r) return SR_OK;
-    sr_status st = take_r->bad;
-    if (st != SR_OK && err && err->code == SR_OK) *err = take_r->why;
-    give_back(take_r);
+static sr_status file_end(struct db_rows *base, uint64_t *ret_changed, struct sr_err *err) {
+    struct rows *r = (struct rows *)base;
+    sr_status st = r->bad;
+    *ret_changed = (uint64_t)sqlite3_changes64(r->db->h);
+    if (st != SR_OK && err && err->code == SR_OK) *err = r->why;
+    give_back(r);
     return st;
 }
 
-void cleanup_db_rows_(struct db_rows **r) {
-    if (*r) give_back(*r);
+static db_type file_type(struct db_rows *base, unsigned col) {
+    struct rows *r = (struct rows *)base;
+    if (!r->row) return DB_NULL;
+    switch (sqlite3_column_type(r->st, (int)col)) {
+    case SQLITE_INTEGER: return DB_INT;
+    case SQLITE_TEXT: return DB_TEXT;
+    case SQLITE_BLOB: return DB_BLOB;
+    default: return DB_NULL;
+    }
 }
 
-sr_status db_run(struct db *db, const char *sql, const struct db_val *args, size_t n,
-                 struct sr_err *err) {
-    struct db_rows *r;
-    SR_TRY(start(db, sql, args, n, false, &r, err));
-    while (db_next(r)) continue;
-    db->changed = r->bad == SR_OK ? (uint64_t)sqlite3_changes64(db->h) : 0;
-    return db_end(r, err);
+static int64_t file_i64(struct db_rows *base, unsigned col) {
+    return sqlite3_column_int64(((struct rows *)base)->st, (int)col);
 }
 
-uint64_t db_changed(const struct db *db) {
-    return db->changed;
+static struct slice file_bytes(struct db_rows *base, unsigned col) {
+    sqlite3_stmt *st = ((struct rows *)base)->st;
+    const void *p = sqlite3_column_blob(st, (int)col);
+    return slice_of(p, (size_t)sqlite3_column_bytes(st, (int)col));
 }
 
-sr_status db_select(struct db *db, const char *sql, const struct db_val *args, size_t n,
-                    struct db_rows **ret_rows, struct sr_err *err) {
-    return start(db, sql, args, n, true, ret_rows, err);
+static bool file_in_tx(struct db *base) {
+    return !sqlite3_get_autocommit(((struct file *)base)->h);
 }
 
-sr_status db_get_u64(struct db *db, const char *sql, const struct db_val *args, size_t n,
-                     uint64_t *ret_v, struct sr_err *err) {
-    struct db_rows *r;
-    SR_TRY(start(db, sql, args, n, false, &r, err));
-    bool row = db_next(r);
-    uint64_t v = row ? db_col_u64(r, 0) : 0;
-    SR_TRY(db_end(r, err));
-    if (!row) return sr_fail(err, SR_E_NOTFOUND, "no such row");
-    *ret_v = v;
+/* Each step's transaction keeps others out. */
+static sr_status file_migrate(struct db *base, bool begin, struct sr_err *err) {
+    (void)base;
+    (void)begin;
+    (void)err;
     return SR_OK;
 }
 
-sr_status db_get_bytes(struct db *db, const char *sql, const struct db_val *args, size_t n,
-                       struct buf *b, struct sr_err *err) {
-    struct db_rows *r;
-    SR_TRY(start(db, sql, args, n, false, &r, err));
-    bool row = db_next(r);
-    if (row) buf_add(b, db_col_bytes(r, 0));
-    SR_TRY(db_end(r, err));
-    if (!row) return sr_fail(err, SR_E_NOTFOUND, "no such row");
-    return buf_status(b, err);
-}
-
-static int col_type(struct db_rows *r, unsigned col) {
-    return r->row ? sqlite3_column_type(r->st, (int)col) : SQLITE_NULL;
-}
-
-bool db_col_is_null(struct db_rows *r, unsigned col) {
-    return col_type(r, col) == SQLITE_NULL;
-}
-
-int64_t db_col_i64(struct db_rows *r, unsigned col) {
-    return col_type(r, col) == SQLITE_INTEGER ? sqlite3_column_int64(r->st, (int)col) : 0;
-}
-
-uint64_t db_col_u64(struct db_rows *r, unsigned col) {
-    int64_t v = db_col_i64(r, col);
-    return v > 0 ? (uint64_t)v : 0;
-}
-
-bool db_col_bool(struct db_rows *r, unsigned col) {
-    return db_col_i64(r, col) != 0;
-}
-
-struct slice db_col_bytes(struct db_rows *r, unsigned col) {
-    int t = col_type(r, col);
-    if (t != SQLITE_TEXT && t != SQLITE_BLOB) return slice_of(NULL, 0);
-    const void *p = sqlite3_column_blob(r->st, (int)col);
-    return slice_of(p, (size_t)sqlite3_column_bytes(r->st, (int)col));
-}
-
-static void fixed(struct db_rows *r, unsigned col, uint8_t *dst, size_t n) {
-    struct slice s = db_col_bytes(r, col);
-    if (s.n == n) memcpy(dst, s.p, n);
-}
-
-struct addr db_col_addr(struct db_rows *r, unsigned col) {
-    struct addr a = {{0}};
-    fixed(r, col, a.b, sizeof a.b);
-    return a;
-}
-
-struct hash db_col_hash(struct db_rows *r, unsigned col) {
-    struct hash h = {{0}};
-    fixed(r, col, h.b, sizeof h.b);
-    return h;
-}
-
-struct u256 db_col_u256(struct db_rows *r, unsigned col) {
-    uint8_t b[32] = {0};
-    fixed(r, col, b, sizeof b);
-    return u256_from_be(b);
-}
-
-/* verb, then the name of the savepoint under this level */
-static sr_status savepoint(struct db *db, const char *verb, unsigned level, struct sr_err *err) {
-    char sql[80];
-    (void)snprintf(sql, sizeof sql, "%s s%u", verb, level - 1);
-    return db_script(db, sql, err);
-}
-
-sr_status db_begin(struct db *db, struct db_tx *ret_tx, struct sr_err *err) {
-    if (db->level == 0)
-        SR_TRY(db_script(db, "BEGIN IMMEDIATE", err));
-    else
-        SR_TRY(savepoint(db, "SAVEPOINT", db->level + 1, err));
-    *ret_tx = (struct db_tx){db, ++db->level};
-    return SR_OK;
-}
-
-sr_status db_commit(struct db_tx *tx, struct sr_err *err) {
-    struct db *db = tx->db;
-    SR_ASSERT(db && tx->level == db->level);
-    sr_status st =
-        tx->level == 1 ? db_script(db, "COMMIT", err) : savepoint(db, "RELEASE", tx->level, err);
-    if (st != SR_OK) { /* as if nothing had happened: the caller's clean-up rolls back */
-        db_rollback(tx);
-        return st;
-    }
-    db->level--;
-    tx->db = NULL;
-    return SR_OK;
-}
-
-void db_rollback(struct db_tx *tx) {
-    struct db *db = tx->db;
-    if (!db) return;
-    SR_ASSERT(tx->level == db->level);
-    /* A failed statement may have ended the transaction already (disk full): then there is nothing
-     * to roll back, and the failure is known. */
-    sr_status st = SR_OK;
-    if (tx->level > 1) {
-        st = savepoint(db, "ROLLBACK TO", tx->level, NULL);
-        if (st == SR_OK) st = savepoint(db, "RELEASE", tx->level, NULL);
-    } else if (!sqlite3_get_autocommit(db->h)) {
-        st = db_script(db, "ROLLBACK", NULL);
-    }
-    (void)st;
-    db->level--;
-    tx->db = NULL;
-}
-
-sr_status db_migrate(struct db *db, const char *const *steps, size_t n, struct sr_err *err) {
-    SR_TRY(db_script(db, "CREATE TABLE IF NOT EXISTS schema_version (done BIGINT NOT NULL)", err));
-    uint64_t done = 0;
-    sr_status st = db_get_u64(db, "SELECT done FROM schema_version", DB_NO_ARGS, &done, NULL);
-    if (st == SR_E_NOTFOUND)
-        st = db_run(db, "INSERT INTO schema_version VALUES (0)", DB_NO_ARGS, err);
-    if (st != SR_OK) return sr_fail(err, st, "database: the schema version is not readable");
-    if (done > n) {
-        sr_hint(err, "use the newer program that wrote it, or another folder");
-        return sr_fail(err, SR_E_CONFLICT, "database: schema %llu is newer than this program's %zu",
-                       (unsigned long long)done, n);
-    }
-    for (size_t i = (size_t)done; i < n; i++) {
-        cleanup_db_tx struct db_tx tx = {0};
-        SR_TRY(db_begin(db, &tx, err));
-        SR_TRY(db_script(db, steps[i], err));
-        SR_TRY(db_run(db, "UPDATE schema_version SET done = $1", DB_ARGS(db_u64(i + 1)), err));
-        SR_TRY(db_commit(&tx, err));
-    }
-    return SR_OK;
-}
-
-sr_status db_check(struct db *db, struct sr_err *err) {
+static sr_status file_check(struct db *base, struct sr_err *err) {
     struct buf b;
     buf_init(&b, 4096);
-    sr_status st = db_get_bytes(db, "PRAGMA quick_check(1)", DB_NO_ARGS, &b, err);
+    sr_status st = db_get_bytes(base, "PRAGMA quick_check(1)", DB_NO_ARGS, &b, err);
     bool ok = slice_is(buf_slice(&b), "ok");
     buf_done(&b);
     if (st != SR_OK) return st;
-    return ok ? SR_OK : fail(db, SQLITE_CORRUPT, "check", err);
+    return ok ? SR_OK : fail((struct file *)base, SQLITE_CORRUPT, "check", err);
 }
+
+static const struct db_ops ops = {.close = file_close,
+                                  .script = file_script,
+                                  .start = file_start,
+                                  .next = file_next,
+                                  .end = file_end,
+                                  .type = file_type,
+                                  .i64 = file_i64,
+                                  .bytes = file_bytes,
+                                  .begin = "BEGIN IMMEDIATE",
+                                  .in_tx = file_in_tx,
+                                  .committed = file_script,
+                                  .migrate = file_migrate,
+                                  .check = file_check,
+                                  .sync_fd = file_sync_fd,
+                                  .blob_open = "X'",
+                                  .blob_close = "'"};

@@ -68,6 +68,7 @@ sr_status route_challenge(struct http_req *rq, void *role, struct sr_err *err) {
     buf_init(&text, 256);
     buf_init(&b, 4096);
     SR_TRY(open_challenge(m, &who, &text, err));
+    if (db_is_shared(m->db)) SR_TRY(group_wait(m, err)); /* it may be used with another process */
     struct jw w = jw_of(&b);
     jw_obj(&w);
     jw_kbool(&w, "ok", true);

@@ -151,7 +151,7 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
     buf_printf(&sql, " LIMIT $%zu OFFSET $%zu", n + 1, n + 2);
     SR_TRY(buf_status(&sql, err));
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db, buf_cstr(&sql), args, n + 2, &q, err));
+    SR_TRY(db_select(m->read, buf_cstr(&sql), args, n + 2, &q, err));
     *ret_rows = 0;
     while (db_next(q)) {
         const struct order_row r = {.hash = db_col_hash(q, 0),

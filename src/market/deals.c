@@ -58,7 +58,7 @@ static sr_status write_deals(struct market *m, struct jw *w, struct sel *s, cons
     buf_init(&sql, 16384);
     buf_str(&sql, "SELECT COUNT(*) FROM deal WHERE block >= 0");
     buf_add(&sql, buf_slice(&s->where));
-    SR_TRY(db_get_u64(m->db, buf_cstr(&sql), s->args, s->n, ret_count, err));
+    SR_TRY(db_get_u64(m->read, buf_cstr(&sql), s->args, s->n, ret_count, err));
     buf_clear(&sql);
     size_t n = s->n;
     buf_str(&sql, "SELECT json FROM deal WHERE block >= 0");
@@ -70,7 +70,7 @@ static sr_status write_deals(struct market *m, struct jw *w, struct sel *s, cons
     args[n + 1] = db_u64(pg->skip);
     SR_TRY(buf_status(&sql, err));
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db, buf_cstr(&sql), args, n + 2, &q, err));
+    SR_TRY(db_select(m->read, buf_cstr(&sql), args, n + 2, &q, err));
     *ret_rows = 0;
     while (db_next(q)) {
         jw_raw(w, db_col_bytes(q, 0));
@@ -108,8 +108,8 @@ static sr_status reply_deal(struct market *m, struct http_req *rq, const struct 
     cleanup_buf struct buf json, b;
     buf_init(&json, 1u << 20);
     buf_init(&b, 1u << 21);
-    sr_status st = db_get_bytes(m->db, "SELECT json FROM deal WHERE id = $1", DB_ARGS(db_hash(id)),
-                                &json, NULL);
+    sr_status st = db_get_bytes(m->read, "SELECT json FROM deal WHERE id = $1",
+                                DB_ARGS(db_hash(id)), &json, NULL);
     if (st == SR_E_NOTFOUND) return sr_fail(err, st, "deal not found");
     if (st != SR_OK) return sr_fail(err, st, "deals");
     buf_str(&b, "{\"ok\":true,");
@@ -145,7 +145,7 @@ sr_status route_category(struct http_req *rq, void *role, struct sr_err *err) {
     SR_TRY(q_chain(m, rq, err));
     SR_TRY(q_int_text("catid", http_param(rq, "catid"), 0, &id, err));
     cleanup_db_rows struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
+    SR_TRY(db_select(m->read,
                      "SELECT id, name, description, timeref, tx, block, time FROM category WHERE "
                      "id = $1",
                      DB_ARGS(db_u64(id)), &q, err));
@@ -175,10 +175,11 @@ sr_status route_categories(struct http_req *rq, void *role, struct sr_err *err) 
     SR_TRY(q_int(rq, "minWorkClockTimeRef", 0, &has_min, &min, err));
     SR_TRY(q_int(rq, "maxWorkClockTimeRef", 0, &has_max, &max, err));
     SR_TRY(q_page(rq, &pg, err));
-    SR_TRY(db_get_u64(m->db, "SELECT COUNT(*) FROM category WHERE timeref >= $1 AND timeref <= $2",
+    SR_TRY(db_get_u64(m->read,
+                      "SELECT COUNT(*) FROM category WHERE timeref >= $1 AND timeref <= $2",
                       DB_ARGS(db_u64(min), db_u64(max)), &count, err));
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
+    SR_TRY(db_select(m->read,
                      "SELECT id, name, description, timeref, tx, block, time FROM category WHERE "
                      "timeref >= $1 AND timeref <= $2 ORDER BY timeref, id LIMIT $3 OFFSET $4",
                      DB_ARGS(db_u64(min), db_u64(max), db_u64(pg.limit), db_u64(pg.skip)), &q,
@@ -214,7 +215,7 @@ sr_status route_ohlc(struct http_req *rq, void *role, struct sr_err *err) {
     SR_TRY(q_int(rq, "category", 0, &given, &category, err));
     if (!given) return sr_fail(err, SR_E_MALFORMED, "category is a required field");
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
+    SR_TRY(db_select(m->read,
                      "SELECT time, price, volume FROM deal WHERE category = $1 ORDER BY block "
                      "DESC, price ASC, id ASC LIMIT 100",
                      DB_ARGS(db_u64(category)), &q, err));
@@ -252,7 +253,7 @@ sr_status route_metrics(struct http_req *rq, void *role, struct sr_err *err) {
         static const char *const names[] = {"apporders", "datasetorders", "workerpoolorders",
                                             "requestorders"};
         uint64_t n;
-        SR_TRY(db_get_u64(m->db, "SELECT COUNT(*) FROM orders WHERE kind = $1 AND status = 0",
+        SR_TRY(db_get_u64(m->read, "SELECT COUNT(*) FROM orders WHERE kind = $1 AND status = 0",
                           DB_ARGS(db_u64(k)), &n, err));
         jw_ku64(&w, names[k], n);
     }
@@ -318,12 +319,12 @@ sr_status v1_deal(struct http_req *rq, void *role, struct sr_err *err) {
     cleanup_buf struct buf json, b;
     buf_init(&json, 1u << 20);
     buf_init(&b, 2u << 20);
-    sr_status st = db_get_bytes(m->db, "SELECT json FROM deal WHERE id = $1", DB_ARGS(db_hash(&id)),
-                                &json, NULL);
+    sr_status st = db_get_bytes(m->read, "SELECT json FROM deal WHERE id = $1",
+                                DB_ARGS(db_hash(&id)), &json, NULL);
     if (st == SR_E_NOTFOUND) return sr_fail(err, st, "deal not found");
     if (st != SR_OK) return sr_fail(err, st, "deals");
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db, latest_tasks, DB_ARGS(db_hash(&id)), &q, err));
+    SR_TRY(db_select(m->read, latest_tasks, DB_ARGS(db_hash(&id)), &q, err));
     buf_put(&b, json.p, json.n - 1); /* without its closing brace */
     buf_str(&b, ",\"tasks\":");
     struct jw w = jw_of(&b);
@@ -365,7 +366,7 @@ sr_status v1_task(struct http_req *rq, void *role, struct sr_err *err) {
     struct hash id;
     SR_TRY(q_hash_text("task", http_param(rq, "task"), &id, err));
     cleanup_db_rows struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
+    SR_TRY(db_select(m->read,
                      "SELECT task, deal, idx, status, results, digest, block, time FROM task_event "
                      "WHERE task = $1 ORDER BY block DESC, log DESC LIMIT 1",
                      DB_ARGS(db_hash(&id)), &q, err));

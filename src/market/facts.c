@@ -87,7 +87,7 @@ bool facts_by_index(struct market *m, const struct poco_order *o, const struct h
     struct u256 left, need;
     struct addr signer;
     uint64_t n;
-    if (!m->caught_up || eth_follow_is_down(m->follower) || !owner_is(m, o, who) ||
+    if (!m->caught_up || (m->follower && eth_follow_is_down(m->follower)) || !owner_is(m, o, who) ||
         !used(m, o, h, &f.consumed) || !u256_sub(&left, *poco_order_volume(o), f.consumed) ||
         !u256_to_u64(left, &n) || n == 0 || !order_stake(o, n, &need))
         return false;
@@ -172,7 +172,8 @@ sr_status facts_by_chain(struct market *m, const struct poco_order *o, const str
     cleanup_abi struct abi_out o2 = {0};
     SR_TRY(abi_decode(s, "uint256,uint256", &o2, err)); /* a static tuple is its members */
     f.stake = o2.v[0].num;
-    if (m->step_no == step && !m->stepping) stakes_put(m, who, f.stake);
+    /* without a follower nobody would say when it changes */
+    if (m->follower && m->step_no == step && !m->stepping) stakes_put(m, who, f.stake);
     *ret = f;
     return SR_OK;
 }

@@ -72,7 +72,7 @@ static const struct gval *arg(const struct gx *x, const struct gsel *s, const ch
 
 /* ---- literals */
 
-static bool put_literal(struct buf *b, g_type t, const struct gval *v) {
+static bool put_literal(const struct gx *x, struct buf *b, g_type t, const struct gval *v) {
     switch (t) {
     case G_ID:
     case G_BYTES:
@@ -81,13 +81,8 @@ static bool put_literal(struct buf *b, g_type t, const struct gval *v) {
         struct buf raw;
         buf_init(&raw, 4096);
         bool ok = v->kind == GV_STR && slice_starts(v->text, "0x") && hex_decode_buf(v->text, &raw);
-        buf_str(b, "X'");
         /* what is no hex is equal to nothing that we hold: a blob of one byte */
-        if (ok && !raw.bad)
-            buf_hex(b, buf_slice(&raw));
-        else
-            buf_str(b, "00");
-        buf_str(b, "'");
+        db_put_blob(x->m->read, b, ok && !raw.bad ? buf_slice(&raw) : slice_of("", 1));
         buf_done(&raw);
         return v->kind == GV_STR;
     }
@@ -196,7 +191,7 @@ static sr_status put_in(struct gx *x, struct buf *b, const struct gentity_field 
         if (!r) continue;
         if (!first) buf_str(b, ", ");
         first = false;
-        if (!put_literal(b, t, r)) return bad_value(x, key);
+        if (!put_literal(x, b, t, r)) return bad_value(x, key);
     }
     if (first) buf_str(b, "NULL");
     buf_str(b, ")");
@@ -216,7 +211,7 @@ static sr_status put_contains(struct gx *x, struct buf *b, const struct gentity_
             buf_printf(b, " AND EXISTS (SELECT 1 FROM %s AS t%u WHERE ", te->table, in);
             put_link_to_row(b, f, in, alias);
             buf_printf(b, " AND t%u.id = ", in);
-            if (!put_literal(b, te->id, r)) return bad_value(x, key);
+            if (!put_literal(x, b, te->id, r)) return bad_value(x, key);
             buf_str(b, ")");
         }
         return SR_OK;
@@ -293,7 +288,7 @@ static sr_status put_condition(struct gx *x, struct buf *b, const struct gentity
     }
     put_expr(b, f->col, alias);
     buf_printf(b, " %s ", op);
-    return put_literal(b, t, r) ? SR_OK : bad_value(x, v->key);
+    return put_literal(x, b, t, r) ? SR_OK : bad_value(x, v->key);
 }
 
 /* Appends " AND (...)" for each member; and, or: lists of such objects. */
@@ -352,7 +347,7 @@ static sr_status load(struct gx *x, const char *sql, size_t cols, const bool *is
     memset(ret, 0, sizeof *ret);
     buf_init(&ret->mem, GQL_ANSWER_MAX);
     ret->cols = cols;
-    SR_TRY(db_select(x->m->db, sql, DB_NO_ARGS, &q, x->err));
+    SR_TRY(db_select(x->m->read, sql, DB_NO_ARGS, &q, x->err));
     while (db_next(q)) {
         if (++x->rows > GQL_ROWS_MAX)
             return sr_fail(x->err, SR_E_TOOBIG, "The answer has more than %u rows", GQL_ROWS_MAX);
@@ -500,7 +495,7 @@ static sr_status check_field(struct gx *x, const struct gentity *e, const struct
     return SR_OK;
 }
 
-static void put_cell_literal(struct buf *b, g_type t, const struct cell *c) {
+static void put_cell_literal(const struct gx *x, struct buf *b, g_type t, const struct cell *c) {
     if (c->null) {
         buf_str(b, "NULL");
     } else if (t == G_NUMID) {
@@ -513,9 +508,7 @@ static void put_cell_literal(struct buf *b, g_type t, const struct cell *c) {
         }
         buf_str(b, "'");
     } else {
-        buf_str(b, "X'");
-        buf_hex(b, c->s);
-        buf_str(b, "'");
+        db_put_blob(x->m->read, b, c->s);
     }
 }
 
@@ -550,11 +543,11 @@ static sr_status write_row(struct gx *x, const struct gentity *e, const struct f
             }
             put_id(&base, in);
             buf_str(&base, " = ");
-            put_cell_literal(&base, te->id, &c[i + 1]);
+            put_cell_literal(x, &base, te->id, &c[i + 1]);
         } else {
             cleanup_buf struct buf id;
             buf_init(&id, 4096);
-            put_cell_literal(&id, e->id, &c[0]);
+            put_cell_literal(x, &id, e->id, &c[0]);
             put_link(&base, f, in, buf_slice(&id));
         }
         SR_TRY(buf_status(&base, x->err));
@@ -701,7 +694,7 @@ static sr_status write_root(struct gx *x, const struct gsel *s) {
         buf_init(&base, 8192);
         put_id(&base, alias);
         buf_str(&base, " = ");
-        if (!id || !put_literal(&base, e->id, id)) {
+        if (!id || !put_literal(x, &base, e->id, id)) {
             if (!id)
                 return gx_fail(x, "No value provided for required argument `id` of", s->name, NULL);
             jw_null(&x->w); /* an id of another shape is nobody's */

@@ -10,7 +10,7 @@
 #define F(...)                                                                                     \
     { __VA_ARGS__ }
 #define FIELDS(a) a, SR_ARRAY_LEN(a)
-#define NOTHING   "(SELECT NULL AS id WHERE 1 = 0)"
+#define NOTHING   "(SELECT CAST(NULL AS BYTEA) AS id WHERE 1 = 0)"
 
 #define EVENT_COLUMNS                                                                              \
     "block || '-' || log AS id, kind, tx, time, account, other, task, deal, resource, value, "     \
@@ -31,7 +31,7 @@ static const struct gentity_field account[] = {
       "(SELECT COALESCE(SUM(value), 0) FROM event WHERE kind IN ('Unlock', 'Seize') AND account = "
       "t.id)",
       NULL),
-    F("score", G_BIGINT, "0", NULL),
+    F("score", G_BIGINT, "CAST(0 AS BIGINT)", NULL),
     F("apps", G_LIST, "owner", "App"),
     F("datasets", G_LIST, "owner", "Dataset"),
     F("workerpools", G_LIST, "owner", "Workerpool"),
@@ -175,9 +175,12 @@ static const struct gentity_field contribution[] = {
     F("worker", G_REF, "t.account", "Account"),
     F("hash", G_BYTES, "t.hash", NULL),
 };
-#define ORDER_TABLE(k)                                                                             \
-    "(SELECT " k "_hash AS id, MIN(" k ") AS " k ", MIN(" k "_price) AS price, MIN(time) AS time " \
-    "FROM deal GROUP BY " k "_hash)"
+/* Each order once: from the first deal that used it. */
+#define ORDER_TABLE(hash, columns)                                                                 \
+    "(SELECT d." hash " AS id, " columns                                                           \
+    " FROM deal AS d WHERE NOT EXISTS (SELECT 1 FROM deal AS "                                     \
+    "f WHERE f." hash " = d." hash " AND (f.block < d.block OR (f.block = d.block AND f.log < "    \
+    "d.log))))"
 static const struct gentity_field app_order[] = {
     F("id", G_ID, "t.id", NULL),
     F("app", G_REF, "t.app", "App"),
@@ -232,7 +235,7 @@ static const struct gentity_field protocol[] = {
         F("worker", G_REF, "t.account", "Account"), F("hash", G_BYTES, "t.hash", NULL),            \
         F("consensus", G_BYTES, "t.hash", NULL), F("digest", G_BYTES, "t.hash", NULL),             \
         F("results", G_BYTES, "t.data", NULL), F("workerpool", G_REF, "t.resource", "Workerpool"), \
-        F("score", G_BIGINT, "0", NULL)
+        F("score", G_BIGINT, "CAST(0 AS BIGINT)", NULL)
 static const struct gentity_field event[] = {EVENT_ALL};
 #define MOVE(word, target)                                                                         \
     EVENT_BASE, F(word, G_REF, "t.resource", target), F("from", G_REF, "t.account", "Account"),    \
@@ -244,7 +247,7 @@ static const struct gentity_field transfer[] = {
     EVENT_BASE, F("from", G_REF, "t.account", "Account"), F("to", G_REF, "t.other", "Account"),
     F("value", G_RLC, "t.value", NULL)};
 static const struct gentity_field nothing[] = {
-    F("id", G_TEXT, "t.id", NULL),
+    F("id", G_ID, "t.id", NULL),
     F("hash", G_TEXT, "NULL", NULL),
     F("index", G_BIGINT, "NULL", NULL),
     F("bulk", G_REF, "NULL", "Bulk"),
@@ -270,20 +273,20 @@ static const struct gentity poco_entities[] = {
     {"Task", "task", "tasks", TASK_TABLE, G_ID, NULL, FIELDS(task), false},
     {"Contribution", "contribution", "contributions", EVENT("TaskContribute"), G_TEXT, NULL,
      FIELDS(contribution), false},
-    {"AppOrder", "appOrder", "appOrders", ORDER_TABLE("app"), G_ID, NULL, FIELDS(app_order), false},
+    {"AppOrder", "appOrder", "appOrders", ORDER_TABLE("app_hash", "d.app, d.app_price AS price"),
+     G_ID, NULL, FIELDS(app_order), false},
     {"DatasetOrder", "datasetOrder", "datasetOrders",
-     "(SELECT dataset_hash AS id, MIN(dataset) AS dataset, MIN(dataset_price) AS price FROM deal "
-     "WHERE dataset <> X'0000000000000000000000000000000000000000' GROUP BY dataset_hash)",
+     "(SELECT o.* FROM " ORDER_TABLE(
+         "dataset_hash", "d.dataset, d.dataset_price AS price") " AS o WHERE o.dataset IN (SELECT "
+                                                                "r.address FROM resource AS r))",
      G_ID, NULL, FIELDS(dataset_order), false},
     {"WorkerpoolOrder", "workerpoolOrder", "workerpoolOrders",
-     "(SELECT workerpool_hash AS id, MIN(workerpool) AS workerpool, MIN(price) AS price FROM deal "
-     "GROUP BY workerpool_hash)",
-     G_ID, NULL, FIELDS(workerpool_order), false},
-    {"RequestOrder", "requestOrder", "requestOrders",
-     "(SELECT request_hash AS id, MIN(requester) AS requester FROM deal GROUP BY request_hash)",
+     ORDER_TABLE("workerpool_hash", "d.workerpool, d.price"), G_ID, NULL, FIELDS(workerpool_order),
+     false},
+    {"RequestOrder", "requestOrder", "requestOrders", ORDER_TABLE("request_hash", "d.requester"),
      G_ID, NULL, FIELDS(request_order), false},
-    {"Bulk", "bulk", "bulks", NOTHING, G_TEXT, NULL, FIELDS(nothing), false},
-    {"BulkSlice", "bulkSlice", "bulkSliceice", NOTHING, G_TEXT, NULL, FIELDS(nothing), false},
+    {"Bulk", "bulk", "bulks", NOTHING, G_ID, NULL, FIELDS(nothing), false},
+    {"BulkSlice", "bulkSlice", "bulkSliceice", NOTHING, G_ID, NULL, FIELDS(nothing), false},
     {"Transaction", "transaction", "transactions",
      "(SELECT tx AS id, MIN(time) AS time, MIN(block) AS block FROM event GROUP BY tx)", G_ID, NULL,
      FIELDS(transaction), false},

@@ -18,7 +18,8 @@ struct waiter {
     struct sr_err why;
 };
 
-static void finish(struct group *g, struct waiter **list, sr_status st, const struct sr_err *why) {
+static void finish(struct write_group *g, struct waiter **list, sr_status st,
+                   const struct sr_err *why) {
     for (struct waiter *w = *list; w; w = w->next) {
         w->done = true;
         w->st = st;
@@ -43,11 +44,16 @@ static void undone(struct market *m) {
 }
 
 sr_status group_flush(struct market *m, struct sr_err *err) {
-    struct group *g = &m->group;
+    struct write_group *g = &m->group;
     if (!g->open) return SR_OK;
     struct sr_err e = {0};
     g->open = false;
-    sr_status st = db_commit(&g->tx, &e);
+    sr_status st = db_tell(m->db, MARKET_CHANNEL, &e);
+    if (st == SR_OK)
+        st = db_commit(&g->tx, &e);
+    else
+        db_rollback(&g->tx);
+    if (st == SR_OK && db_is_shared(m->db)) market_changed(m); /* what was read before is old now */
     if (st != SR_OK) {
         undone(m);
         finish(g, &g->writing, st, &e);
@@ -62,13 +68,13 @@ sr_status group_flush(struct market *m, struct sr_err *err) {
 }
 
 static void sync_fd(void *arg) {
-    struct group *g = arg;
+    struct write_group *g = arg;
     g->sync_failed = fdatasync(g->fd) != 0;
 }
 
 static void committer(void *arg) {
     struct market *m = arg;
-    struct group *g = &m->group;
+    struct write_group *g = &m->group;
     while (g->open || g->committed) {
         if (g->open && fiber_sleep(0, NULL) != SR_OK) { /* those that are ready write first */
         }
@@ -88,22 +94,23 @@ static void committer(void *arg) {
 }
 
 sr_status group_join(struct market *m, struct sr_err *err) {
-    struct group *g = &m->group;
+    struct write_group *g = &m->group;
     if (g->open) return SR_OK;
     SR_TRY(db_begin(m->db, &g->tx, err));
-    g->open = true;
-    if (g->running) return SR_OK;
-    g->running = true;
-    sr_status st = fiber_start(committer, m, err);
-    if (st != SR_OK) {
-        g->running = g->open = false;
-        db_rollback(&g->tx);
+    /* the index of another process writes before this group or after it */
+    sr_status st = db_lock_in_tx(m->db, MARKET_LOCK_ROWS, true, err);
+    g->open = st == SR_OK;
+    if (st == SR_OK && !g->running) {
+        g->running = true;
+        st = fiber_start(committer, m, err);
+        if (st != SR_OK) g->running = g->open = false;
     }
+    if (st != SR_OK) db_rollback(&g->tx);
     return st;
 }
 
 sr_status group_wait(struct market *m, struct sr_err *err) {
-    struct group *g = &m->group;
+    struct write_group *g = &m->group;
     struct waiter w = {.next = g->writing};
     if (!g->open) return SR_OK; /* nothing was written since the last one */
     g->writing = &w;
@@ -120,7 +127,7 @@ sr_status group_wait(struct market *m, struct sr_err *err) {
 }
 
 void group_end(struct market *m) {
-    struct group *g = &m->group;
+    struct write_group *g = &m->group;
     if (!g->open) return;
     struct sr_err e = {0};
     g->open = false;

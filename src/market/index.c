@@ -176,9 +176,7 @@ static const char *const resource_types[] = {"(address,string,string,bytes,bytes
 /* First half: the questions that one log raises. What is asked here is answered in row_of, in the
  * same order and under the same conditions; `asked` remembers the conditions. */
 struct asked {
-    bool read;
-    uint8_t orders; /* OrdersMatched: which of the four are stored */
-    bool stake;
+    bool read, stake;
 };
 
 static sr_status ask_for(struct ask *a, const struct eth_log *l, struct asked *w,
@@ -189,12 +187,6 @@ static sr_status ask_for(struct ask *a, const struct eth_log *l, struct asked *w
     if (!w->read || share_is_event(m, l, ev.event)) return SR_OK;
     if (ev.event == POCO_EV_ORDERS_MATCHED) {
         SR_TRY(ask(a, &m->poco.hub, view_deal, &ev.arg[0], err));
-        for (unsigned i = 0; i < 4; i++) {
-            struct order_row r;
-            if (!stored(m, &ev.arg[1 + i].hash, &r)) continue;
-            w->orders |= (uint8_t)(1u << i);
-            SR_TRY(ask(a, &m->poco.hub, "viewConsumed(bytes32)", &ev.arg[1 + i], err));
-        }
     } else if (ev.event == POCO_EV_TRANSFER721 && addr_is_zero(&ev.arg[0].addr)) {
         poco_kind k = POCO_APP;
         struct addr entry = entry_of(l);
@@ -388,19 +380,29 @@ static sr_status row_fact(struct market *m, const struct eth_log *l, const struc
     return row_event(m, l, time, &f, err);
 }
 
-static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth_log *l,
-                          const struct poco_log *ev, const struct eth_step *s, struct sr_err *err) {
+/* What is left of an order by all its deals, as the hub counts them. */
+static sr_status order_used(struct market *m, const struct hash *h, unsigned which, uint64_t block,
+                            struct sr_err *err) {
+    static const char *const sql[] = {
+        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE app_hash = $1",
+        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE dataset_hash = $1",
+        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE workerpool_hash = $1",
+        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE request_hash = $1"};
+    struct order_row r;
+    uint64_t used;
+    if (!stored(m, h, &r)) return SR_OK;
+    SR_TRY(db_get_u64(m->db, sql[which], DB_ARGS(db_hash(h)), &used, err));
+    uint64_t left = used < r.volume ? r.volume - used : 0;
+    bool filled = left == 0 && r.status == ORDER_OPEN;
+    return order_set(m, h, filled ? ORDER_FILLED : r.status,
+                     left < r.remaining ? left : r.remaining, block, err);
+}
+
+static sr_status row_deal(struct ask *a, const struct eth_log *l, const struct poco_log *ev,
+                          const struct eth_step *s, struct sr_err *err) {
     struct market *m = a->m;
     cleanup_abi struct abi_out o = {0};
     bool known = answer(a, deal_types, &o);
-    struct u256 consumed[4];
-    bool has[4] = {false};
-    for (unsigned i = 0; i < 4; i++)
-        if (w->orders >> i & 1) {
-            cleanup_abi struct abi_out c = {0};
-            has[i] = answer(a, "uint256", &c);
-            if (has[i]) consumed[i] = c.v[0].num;
-        }
     const struct abi_val *d = known ? o.v[0].list.v : NULL;
     if (!known || u256_is_zero(d[12].num)) return SR_OK; /* a reorg: a rollback follows */
     cleanup_buf struct buf json;
@@ -438,19 +440,8 @@ static sr_status row_deal(struct ask *a, const struct asked *w, const struct eth
     /* the request first: it is used, and must not be taken for one that has nothing left to match
      */
     static const unsigned turn[4] = {3, 0, 1, 2};
-    for (unsigned k = 0; k < 4; k++) {
-        unsigned i = turn[k];
-        struct order_row r;
-        if (!has[i] || !stored(m, &ev->arg[1 + i].hash, &r)) continue;
-        struct u256 left = u256_of(0);
-        uint64_t n;
-        if (!u256_sub(&left, u256_of(r.volume), consumed[i])) left = u256_of(0);
-        if (!u256_to_u64(left, &n)) n = r.remaining;
-        bool filled = n == 0;
-        if (n > r.remaining) n = r.remaining;
-        SR_TRY(order_set(m, &r.hash, filled && r.status == ORDER_OPEN ? ORDER_FILLED : r.status, n,
-                         l->block, err));
-    }
+    for (unsigned k = 0; k < 4; k++)
+        SR_TRY(order_used(m, &ev->arg[1 + turn[k]].hash, turn[k], l->block, err));
     market_changed(m);
     return SR_OK;
 }
@@ -570,7 +561,7 @@ static sr_status row_of(struct ask *a, const struct asked *w, const struct eth_l
     if (share_is_event(m, l, ev.event)) return share_row(m, l, &ev, time_of(l, s), err);
     SR_TRY(row_fact(m, l, &ev, time_of(l, s), err));
     switch (ev.event) {
-    case POCO_EV_ORDERS_MATCHED: return row_deal(a, w, l, &ev, s, err);
+    case POCO_EV_ORDERS_MATCHED: return row_deal(a, l, &ev, s, err);
     case POCO_EV_CLOSED_APP:
     case POCO_EV_CLOSED_DATASET:
     case POCO_EV_CLOSED_WORKERPOOL:
@@ -630,9 +621,13 @@ static sr_status write_rows(struct ask *a, const struct asked *w, const struct e
     }
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(a->m->db, &tx, err));
+    SR_TRY(db_lock_in_tx(a->m->db, MARKET_LOCK_ROWS, false, err));
     for (size_t i = 0; i < s->n; i++) SR_TRY(row_of(a, &w[i], &s->logs[i], s, err));
     SR_TRY(save_mark(a->m, s, err));
-    return db_commit(&tx, err);
+    SR_TRY(db_tell(a->m->db, MARKET_CHANNEL, err));
+    SR_TRY(db_commit(&tx, err));
+    if (s->n) market_changed(a->m); /* whoever has read meanwhile has read what was before */
+    return SR_OK;
 }
 
 static sr_status step(const struct eth_step *s, struct ask *a, struct sr_err *err) {
@@ -723,6 +718,8 @@ sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
     stakes_flush(m);
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
+    SR_TRY(db_lock_in_tx(m->db, MARKET_LOCK_ROWS, false, err));
+    SR_TRY(db_tell(m->db, MARKET_CHANNEL, err));
     SR_TRY(orders_rollback(m, keep, err));
     SR_TRY(owners_back(m, keep, err));
     SR_TRY(share_rollback(m, keep, err));

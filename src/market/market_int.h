@@ -38,7 +38,7 @@ struct live_counts;  /* counts.c */
 struct stake_cache;  /* facts.c */
 struct waiter;       /* group.c */
 
-struct group {
+struct write_group {
     bool open, running;
     struct db_tx tx;
     struct waiter *writing, *committed, *syncing;
@@ -47,8 +47,17 @@ struct group {
     bool sync_failed;
 };
 
+/* On a shared database: the channel on which one process tells the others of what it committed, and
+ * the locks: who indexes; rows of the index against rows of requests. */
+#define MARKET_CHANNEL    "strongroom_market"
+#define MARKET_LOCK_INDEX 0x53524d31u
+#define MARKET_LOCK_ROWS  0x53524d32u
+
 struct market {
     struct db *db;
+    struct db *read; /* lists and GraphQL; the same as db unless it is shared */
+    struct db_link *news, *turn;
+    const struct market_opts *opts;
     struct eth_rpc *rpc;
     struct poco poco;
     struct addr data_protector, sharing, whitelist_registry;
@@ -69,7 +78,7 @@ struct market {
     struct answer_cache *cache;
     struct live_counts *counts;
     struct stake_cache *stakes;
-    struct group group;
+    struct write_group group;
     uint64_t challenges; /* that are stored, at most; 0: count them */
     uint64_t head;       /* last indexed block */
     struct hash head_hash;
@@ -86,6 +95,9 @@ void market_changed(struct market *m);
 /* ---- schema.c */
 SR_CHECK sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err);
 /* The index from the beginning: forgets all that events told. */
+/* Over all that the index holds up to a block: equal where the same chain was read. */
+SR_CHECK sr_status index_digest(struct db *db, uint64_t block, struct hash *ret,
+                                struct sr_err *err);
 SR_CHECK sr_status market_db_forget_chain(struct db *db, struct sr_err *err);
 
 /* ---- query.c: failures carry the official texts and HTTP statuses */
@@ -286,18 +298,25 @@ SR_CHECK sr_status share_data_moved(struct market *m, const struct addr *data, u
 SR_CHECK sr_status share_rollback(struct market *m, uint64_t keep, struct sr_err *err);
 SR_CHECK sr_status share_prune(struct market *m, uint64_t before, struct sr_err *err);
 
+/* ---- replica.c: several markets with one database, of which one indexes */
+SR_CHECK sr_status replica_start(struct market *m, const char *url, struct sr_err *err);
+void replica_stop(struct market *m);
+/* market_main.c: follows the chain from where the database is. */
+SR_CHECK sr_status market_index(struct market *m, struct sr_err *err);
+
 /* ---- market_main.c, also for tests */
 extern const struct http_route market_routes[];
 extern const size_t market_routes_n;
 struct market_opts {
-    const char *path; /* database */
+    const char *path; /* database: a file, or the URL of one on a server */
     const char *rpc, *ws;
     struct addr hub, data_protector, workerpool, sharing, whitelist_registry;
     bool has_data_protector, has_workerpool, has_sharing;
     const char *scheduler_url;
     uint64_t start_block, open_max;
+    bool rebuild; /* the index is read from the chain again; orders stay */
 };
-/* Opens, follows the chain in a fiber of its own. Waits. Owned: market_stop. */
+/* Opens, follows the chain in a fiber of its own. o is borrowed until market_stop. Waits. */
 SR_CHECK sr_status market_start(const struct market_opts *o, struct market **ret,
                                 struct sr_err *err);
 void market_stop(struct market *m);

@@ -86,7 +86,8 @@ static void follow(void *arg) {
     net_stop();
 }
 
-static sr_status start_index(struct market *m, const struct market_opts *o, struct sr_err *err) {
+sr_status market_index(struct market *m, struct sr_err *err) {
+    const struct market_opts *o = m->opts;
     static struct addr addrs[7];
     static struct hash topics[INDEX_TOPICS], listed;
     struct eth_mark marks[FOLLOW_KEEP];
@@ -143,6 +144,7 @@ static sr_status open_hub(struct market *m, const struct addr *hub, struct sr_er
 sr_status market_start(const struct market_opts *o, struct market **ret, struct sr_err *err) {
     struct market *m = calloc(1, sizeof *m);
     if (!m) return sr_fail(err, SR_E_NOMEM, "market");
+    m->opts = o;
     m->data_protector = o->data_protector;
     m->has_sharing = o->has_sharing;
     m->sharing = o->sharing;
@@ -156,10 +158,13 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     m->stakes = stakes_new();
     sr_status st = m->cache && m->counts && m->stakes ? SR_OK : sr_fail(err, SR_E_NOMEM, "market");
     if (st == SR_OK) st = market_db_open(o->path, &m->db, err);
+    m->read = m->db;
+    if (st == SR_OK && o->rebuild) st = market_db_forget_chain(m->db, err);
     if (st == SR_OK) st = eth_rpc_new(o->rpc, &m->rpc, err);
     if (st == SR_OK) st = open_hub(m, &o->hub, err);
     m->chain_id = m->poco.domain.chain_id;
-    if (st == SR_OK) st = start_index(m, o, err);
+    if (st == SR_OK)
+        st = db_is_shared(m->db) ? replica_start(m, o->path, err) : market_index(m, err);
     if (st != SR_OK) {
         market_stop(m);
         return st;
@@ -174,6 +179,7 @@ void market_stop(struct market *m) {
     eth_follower_free(m->follower);
     eth_rpc_free(m->rpc);
     group_end(m);
+    replica_stop(m);
     db_close(m->db);
     cache_free(m->cache);
     counts_free(m);
@@ -221,7 +227,7 @@ int market_main(int argc, char **argv) {
     struct sr_err e = {0};
     const char *rpc = NULL, *ws = NULL, *chain = NULL, *hub = NULL, *apps = NULL, *datasets = NULL,
                *pools = NULL, *protector = NULL, *scheduler = NULL, *pool = NULL, *first = NULL,
-               *open_max = NULL, *sharing = NULL, *lists = NULL;
+               *open_max = NULL, *sharing = NULL, *lists = NULL, *url = NULL, *again = NULL;
     const struct role_flag flags[] = {
         {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
         {"--ws", &ws, false, "websocket of the chain's node; without it we poll"},
@@ -235,6 +241,8 @@ int market_main(int argc, char **argv) {
         {"--whitelist-registry", &lists, false, "address of the registry of lists of apps"},
         {"--scheduler", &scheduler, false, "URL that compass gives for --workerpool"},
         {"--workerpool", &pool, false, "address of the workerpool"},
+        {"--db", &url, false, "postgresql:// URL instead of a file in --dir; no password in it"},
+        {"--rebuild", &again, false, "yes: read the chain again from its beginning; orders stay"},
         {"--first-block", &first, false, "block of the hub's creation"},
         {"--open-orders", &open_max, false, "most open orders of one kind by one signer"},
     };
@@ -258,12 +266,17 @@ int market_main(int argc, char **argv) {
         st = sr_fail(&e, SR_E_USAGE, "market: --first-block is not a number");
     if (st == SR_OK && open_max && !num_u64(slice_str(open_max), 1000000, &r.o.open_max))
         st = sr_fail(&e, SR_E_USAGE, "market: --open-orders is not a number up to 1000000");
+    if (st == SR_OK && again && strcmp(again, "yes") != 0)
+        st = sr_fail(&e, SR_E_USAGE, "market: --rebuild takes the word yes");
+    r.o.rebuild = again != NULL;
+    if (st == SR_OK && url && !db_is_url(url))
+        st = sr_fail(&e, SR_E_USAGE, "market: --db is no postgresql:// URL");
     if (st == SR_OK) st = role_begin(&r.rf, &e);
     if (st == SR_OK) {
         path = path_join(r.rf.dir, "market.db");
         st = path ? fs_mkdirs(r.rf.dir, 0700, &e) : sr_fail(&e, SR_E_NOMEM, "market");
     }
-    r.o.path = path;
+    r.o.path = url ? url : path;
     r.o.rpc = rpc;
     r.o.ws = ws;
     r.o.scheduler_url = scheduler;

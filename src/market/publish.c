@@ -156,14 +156,17 @@ static sr_status accept(struct market *m, const struct poco_order *o, const stru
         while (m->stepping) SR_TRY(fcond_wait(&m->step_done, 30000, err));
         uint64_t step = m->step_no;
         struct facts f;
+        SR_TRY(group_join(m, err)); /* from here to the row no index writes */
         SR_TRY(already_there(m, h, err));
         if (!facts_by_index(m, o, h, who, &f)) {
             SR_TRY(facts_by_chain(m, o, h, who, &f, err));
             if (m->step_no != step) continue;
+            SR_TRY(group_join(m, err));
             SR_TRY(already_there(m, h, err));
+            struct facts now; /* another process may have indexed a block meanwhile */
+            if (db_is_shared(m->db) && facts_by_index(m, o, h, who, &now)) f = now;
         }
         SR_TRY(judge(m, o, &f, who, ret_remaining, err));
-        SR_TRY(group_join(m, err));
         return order_store(m, o, h, who, *ret_remaining, clock_unix_ms(), err);
     }
     return sr_fail(err, SR_E_UNAVAILABLE, "the chain moves too fast");

@@ -185,3 +185,60 @@ sr_status market_db_forget_chain(struct db *db, struct sr_err *err) {
     SR_TRY(db_script(db, CHAIN_ROWS_GONE, err));
     return db_commit(&tx, err);
 }
+
+/* All columns of the chain's rows, in an order that the rows themselves have. */
+static const char *const digested[] = {
+    "SELECT id, name, description, timeref, tx, block, time FROM category WHERE block <= $1 ORDER "
+    "BY "
+    "id",
+    "SELECT id, block, log, time, tx, json, price, app_price, dataset_price, start FROM deal WHERE "
+    "block <= $1 ORDER BY block, log",
+    "SELECT task, block, log, time, deal, idx, status, results, digest, tx, contribution_deadline,"
+    " reveal_deadline, final_deadline, consensus, callback FROM task_event WHERE block <= $1 ORDER "
+    "BY block, log",
+    "SELECT address, kind, owner, name, type, multiaddr, raw, mrenclave, stake_ratio, reward_ratio,"
+    " checksum, schema, block, log, time, tx FROM resource WHERE block <= $1 ORDER BY block, log",
+    "SELECT id, block FROM account WHERE block <= $1 ORDER BY id",
+    "SELECT block, log, kind, tx, time, account, other, task, deal, resource, value, hash, data "
+    "FROM "
+    "event WHERE block <= $1 ORDER BY block, log",
+    "SELECT address, id, path, type, seq, block FROM schema_entry WHERE block <= $1 ORDER BY "
+    "address, seq",
+    "SELECT hash, block FROM closed WHERE block <= $1 ORDER BY hash",
+    "SELECT id, owner, price, duration, block, time, tx FROM collection WHERE block <= $1 ORDER BY "
+    "id",
+    "SELECT data, collection, whitelist, bundled, rentable, for_sale, rent_price, rent_duration,"
+    " sale_price, block FROM offer WHERE block <= $1 ORDER BY data",
+    "SELECT id, owner, block FROM whitelist WHERE block <= $1 ORDER BY id",
+    "SELECT whitelist, app, block FROM whitelist_app WHERE block <= $1 ORDER BY whitelist, app",
+    "SELECT id, kind, collection, data, who, until, deal, mode, block, log, time, tx FROM "
+    "share_event"
+    " WHERE block <= $1 ORDER BY block, log",
+};
+#define DIGEST_COLUMNS 16
+
+static void digest_value(struct keccak *k, struct db_rows *q, unsigned col) {
+    struct slice s = db_col_bytes(q, col);
+    uint64_t n = s.n ? s.n : db_col_u64(q, col); /* an empty text and 0 are the same here */
+    uint8_t head[9] = {db_col_is_null(q, col) ? 0 : s.n ? 2 : 1};
+    for (unsigned i = 0; i < 8; i++) head[1 + i] = (uint8_t)(n >> (56 - 8 * i));
+    keccak_add(k, slice_of(head, sizeof head));
+    if (s.n) keccak_add(k, s);
+}
+
+sr_status index_digest(struct db *db, uint64_t block, struct hash *ret, struct sr_err *err) {
+    struct keccak k;
+    keccak_init(&k);
+    for (size_t i = 0; i < SR_ARRAY_LEN(digested); i++) {
+        cleanup_db_rows struct db_rows *q = NULL;
+        SR_TRY(db_select(db, digested[i], DB_ARGS(db_u64(block)), &q, err));
+        uint64_t rows = 0;
+        for (; db_next(q); rows++)
+            for (unsigned c = 0; c < DIGEST_COLUMNS; c++) digest_value(&k, q, c);
+        SR_TRY(db_end(sr_take_ptr(q), err));
+        uint8_t mark[2] = {(uint8_t)i, rows ? 1 : 0};
+        keccak_add(&k, slice_of(mark, sizeof mark));
+    }
+    *ret = keccak_end(&k);
+    return SR_OK;
+}

@@ -74,7 +74,7 @@ sr_status v1_datasets(struct http_req *rq, void *role, struct sr_err *err) {
     buf_init(&b, 64u << 20);
     buf_str(&sql, "SELECT COUNT(*) FROM resource WHERE");
     buf_add(&sql, buf_slice(&s.where));
-    SR_TRY(db_get_u64(m->db, buf_cstr(&sql), s.args, s.n, &count, err));
+    SR_TRY(db_get_u64(m->read, buf_cstr(&sql), s.args, s.n, &count, err));
     buf_clear(&sql);
     buf_str(&sql, "SELECT " RESOURCE_COLUMNS " FROM resource WHERE");
     buf_add(&sql, buf_slice(&s.where));
@@ -83,7 +83,7 @@ sr_status v1_datasets(struct http_req *rq, void *role, struct sr_err *err) {
     s.args[s.n++] = db_u64(pg.skip);
     SR_TRY(buf_status(&sql, err));
     struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db, buf_cstr(&sql), s.args, s.n, &q, err));
+    SR_TRY(db_select(m->read, buf_cstr(&sql), s.args, s.n, &q, err));
     struct jw w = jw_of(&b);
     jw_obj(&w);
     jw_ku64(&w, "count", count);
@@ -106,7 +106,7 @@ sr_status v1_dataset(struct http_req *rq, void *role, struct sr_err *err) {
     struct addr a;
     SR_TRY(q_addr_text("address", http_param(rq, "address"), &a, err));
     cleanup_db_rows struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
+    SR_TRY(db_select(m->read,
                      "SELECT " RESOURCE_COLUMNS " FROM resource WHERE address = $1 AND kind = $2",
                      DB_ARGS(db_addr(&a), db_u64(k)), &q, err));
     if (!db_next(q)) {
@@ -171,7 +171,7 @@ static sr_status tell_tasks(struct market *m, struct http_req *rq, struct watch 
         cleanup_buf struct buf b;
         buf_init(&b, 1u << 20);
         struct db_rows *q = NULL;
-        SR_TRY(db_select(m->db, sql,
+        SR_TRY(db_select(m->read, sql,
                          DB_ARGS(db_hash(t->has_task ? &t->task : &t->deal), db_u64(t->last_block),
                                  db_u64(t->last_log)),
                          &q, err));
@@ -204,7 +204,7 @@ static sr_status tell_news(struct market *m, struct http_req *rq, struct watch *
     cleanup_buf struct buf b;
     buf_init(&b, 1u << 20);
     if (t->has_deal && !t->deal_told) {
-        sr_status st = db_get_bytes(m->db, "SELECT json FROM deal WHERE id = $1",
+        sr_status st = db_get_bytes(m->read, "SELECT json FROM deal WHERE id = $1",
                                     DB_ARGS(db_hash(&t->deal)), &b, NULL);
         if (st == SR_OK) {
             t->deal_told = true;

@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct market m;
     if (!m.db && market_db_open(":memory:", &m.db, NULL) != SR_OK) return 0;
+    m.read = m.db;
     if (size < 1 || size > 4096) return 0;
     struct slice query, vars = {0};
     if (!slice_cut(slice_of(data + 1, size - 1), '\0', &query, &vars)) vars = slice_of(NULL, 0);

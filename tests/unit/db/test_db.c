@@ -227,7 +227,11 @@ static void a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors(void
     err = (struct sr_err){0};
     assert_int_equal(db_open("no-such-folder/x", 0, &db, &err), SR_E_SYS);
     assert_int_equal(err.sys, ENOENT);
-    assert_int_equal(db_open("postgresql://x", 0, &db, NULL), SR_E_USAGE);
+    /* everybody sees a command line: no passwords in it, whatever the engine */
+    err = (struct sr_err){0};
+    st = db_open("postgresql://me:hush@localhost/x", 0, &db, &err);
+    if (st != SR_E_UNAVAILABLE) assert_int_equal(st, SR_E_USAGE); /* without libpq */
+    assert_null(strstr(err.what, "hush"));
 }
 
 /* The writer is killed in the middle of its work, again and again: whole transactions are there,

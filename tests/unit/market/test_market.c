@@ -71,6 +71,7 @@ FIBER_TEST(what_the_chain_had_before_is_indexed) {
 FIBER_TEST(whoever_asks_for_many_challenges_does_not_lock_out_others) {
     struct sr_err e = {0};
     uint64_t n = 0;
+    if (db_is_shared(mk->db)) return; /* the numbers below are made in SQLite's own way */
     assert_ok(db_run(mk->db,
                      "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < $1)"
                      " INSERT INTO challenge (who, challenge, made)"
@@ -632,35 +633,28 @@ FIBER_TEST(the_subgraphs_answer_what_explorer_and_sdk_ask) {
     json_free(d);
 }
 
+/* Built again from the first block, in a file, whatever the first one is in. */
 FIBER_TEST(the_index_is_the_same_when_built_again) {
     struct sr_err e = {0};
-    char first[64], copy[64];
-    memcpy(first, db_path, sizeof first);
-    (void)snprintf(copy, sizeof copy, "%.*s/again.db", (int)strlen(db_path) - 5, db_path);
+    char copy[80];
+    (void)snprintf(copy, sizeof copy, "%s/again.db", folder);
     struct market *old = mk;
-    memcpy(db_path, copy, sizeof copy);
     struct market_opts o = options();
+    o.path = copy;
     struct market *again;
+    struct hash a, b;
     assert_ok(market_start(&o, &again, &e));
     while (!again->caught_up || again->head < old->head)
         assert_ok(fcond_wait(&again->changed, 20000, &e));
-    static const char *const sums[] = {"SELECT COUNT(*) FROM deal",
-                                       "SELECT COUNT(*) FROM task_event",
-                                       "SELECT COUNT(*) FROM resource",
-                                       "SELECT COUNT(*) FROM category",
-                                       "SELECT SUM(block * 31 + log) FROM task_event",
-                                       "SELECT SUM(block * 31 + log) FROM resource"};
-    for (size_t i = 0; i < SR_ARRAY_LEN(sums); i++) {
-        uint64_t a, b;
-        assert_ok(db_get_u64(old->db, sums[i], DB_NO_ARGS, &a, &e));
-        assert_ok(db_get_u64(again->db, sums[i], DB_NO_ARGS, &b, &e));
-        if (a != b)
-            fail_msg("%s: %llu, again %llu", sums[i], (unsigned long long)a, (unsigned long long)b);
-    }
+    assert_ok(index_digest(old->read, old->head, &a, &e));
+    assert_ok(index_digest(again->db, old->head, &b, &e));
+    assert_hash_is(a, b);
+    assert_ok(db_run(again->db, "UPDATE deal SET price = price + 1", DB_NO_ARGS, &e));
+    assert_ok(index_digest(again->db, old->head, &b, &e));
+    assert_false(hash_eq(&a, &b)); /* it sees every row */
     eth_follow_stop(again->follower);
     assert_ok(fiber_sleep(100, &e));
     market_stop(again);
-    memcpy(db_path, first, sizeof first);
 }
 
 static uint64_t fresh_count(const char *path) {

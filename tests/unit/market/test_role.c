@@ -3,61 +3,10 @@
 #define ANVIL_CHAIN_ID "421614"
 #include "anvil.h"
 #include "market/market_int.h"
+#include "proc.h"
 
 static struct anvil node;
 static char hub[43], dir[64];
-
-struct proc {
-    pid_t pid;
-    int ready, control;
-    unsigned port;
-    char line[1024];
-};
-
-static void start(struct proc *p, const char *const *args) {
-    int r[2], c[2];
-    assert_int_equal(pipe(r), 0);
-    assert_int_equal(pipe(c), 0);
-    char rfd[16], cfd[16];
-    (void)snprintf(rfd, sizeof rfd, "%d", r[1]);
-    (void)snprintf(cfd, sizeof cfd, "%d", c[0]);
-    const char *argv[40] = {
-        "/proc/self/exe", "role", "--dir",        dir, "--listen", "127.0.0.1:0",
-        "--ready-fd",     rfd,    "--control-fd", cfd};
-    size_t n = 10;
-    for (; *args; args++) argv[n++] = *args;
-    p->pid = fork();
-    assert_true(p->pid >= 0);
-    if (p->pid == 0) {
-        close(r[0]);
-        close(c[1]);
-        (void)execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    close(r[1]);
-    close(c[0]);
-    p->ready = r[0];
-    p->control = c[1];
-    size_t got = 0;
-    while (got < sizeof p->line - 1 && !memchr(p->line, '\n', got)) {
-        ssize_t k = read(p->ready, p->line + got, sizeof p->line - 1 - got);
-        if (k <= 0) break;
-        got += (size_t)k;
-    }
-    p->line[got] = 0;
-    const char *at = strstr(p->line, "\"port\":");
-    p->port = 0;
-    for (at = at ? at + 7 : ""; *at >= '0' && *at <= '9'; at++)
-        p->port = p->port * 10 + (unsigned)(*at - '0');
-}
-
-static int ended(struct proc *p) {
-    int st = 0;
-    if (p->control >= 0) close(p->control);
-    assert_int_equal(waitpid(p->pid, &st, 0), p->pid);
-    close(p->ready);
-    return WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
-}
 
 struct asked {
     unsigned port;
@@ -87,7 +36,7 @@ static void it_starts_indexes_and_ends_with_its_supervisor(void **state) {
     for (unsigned i = 0; i < 3; i++) {
         struct proc p;
         struct asked a;
-        start(&p, args);
+        start(&p, dir, args);
         if (!p.port) fail_msg("not ready: %s", p.line);
         a.port = p.port;
         assert_ok(net_call(count, &a, &e));
@@ -116,7 +65,7 @@ static void wrong_flags_are_told_to_the_supervisor(void **state) {
     };
     for (size_t i = 0; i < SR_ARRAY_LEN(t); i++) {
         struct proc p;
-        start(&p, t[i].args);
+        start(&p, dir, t[i].args);
         if (!strstr(p.line, t[i].word)) fail_msg("'%s' lacks '%s'", p.line, t[i].word);
         assert_int_not_equal(ended(&p), 0);
     }
@@ -145,7 +94,7 @@ static void it_waits_for_a_chain_that_is_late(void **state) {
     }
     struct proc p;
     struct asked a;
-    start(&p, args);
+    start(&p, dir, args);
     if (!p.port) fail_msg("not ready: %s", p.line);
     a.port = p.port;
     assert_ok(net_call(count, &a, &e));

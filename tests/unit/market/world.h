@@ -3,6 +3,8 @@
 #pragma once
 #define ANVIL_CHAIN_ID "421614"
 #include "anvil.h"
+
+#include "../db/cluster.h"
 #include "eth/eth.h"
 #include "market/market_int.h"
 #include <stdio.h>
@@ -16,7 +18,8 @@ static struct http_server *server;
 static struct sr_secret keys[10];
 static struct eth_signer signers[10];
 static struct addr pool, protector, hub, sharing, lists;
-static char db_path[64], base[64];
+static char db_path[192], base[64], folder[64];
+static struct cluster cluster; /* where STRONGROOM_TEST_POSTGRES is set */
 enum { ALICE, BOB, CAROL, DAVE, OPERATOR, WORKER };
 
 /* ---- set-up */
@@ -54,7 +57,8 @@ static void serve(void) {
 
 static sr_status start_market(void *arg, struct sr_err *err) {
     (void)arg;
-    struct market_opts o = options();
+    static struct market_opts o; /* for as long as the market lives */
+    o = options();
     SR_TRY(market_start(&o, &mk, err));
     while (!mk->caught_up) SR_TRY(fcond_wait(&mk->up, 20000, err));
     return SR_OK;
@@ -82,9 +86,16 @@ static int setup(void **state) {
     }
     assert_ok(net_init(&e));
     anvil_start(&node, 0, extra);
-    (void)snprintf(db_path, sizeof db_path, "/tmp/sr-market-XXXXXX");
-    assert_non_null(mkdtemp(db_path));
-    strncat(db_path, "/m.db", 6);
+    (void)snprintf(folder, sizeof folder, "/tmp/sr-market-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(db_path, sizeof db_path, "%s/m.db", folder);
+    if (getenv("STRONGROOM_TEST_POSTGRES")) {
+        if (!cluster_start(&cluster)) {
+            print_message("PostgreSQL is not installed: nothing is tested\n");
+            exit(77);
+        }
+        memcpy(db_path, cluster.url, sizeof db_path);
+    }
     assert_ok(net_call(start_market, NULL, &e));
     serve();
     return 0;
@@ -92,7 +103,7 @@ static int setup(void **state) {
 
 static sr_status stop_market(void *arg, struct sr_err *err) {
     (void)arg;
-    eth_follow_stop(mk->follower);
+    if (mk->follower) eth_follow_stop(mk->follower);
     do { /* streams see that their clients have left when something changes */
         market_changed(mk);
         SR_TRY(fiber_sleep(50, err)); /* the follower's fiber ends at once; nothing says so */
@@ -109,8 +120,8 @@ static int teardown(void **state) {
     anvil_kill(&node);
     json_free(chain);
     for (size_t i = 0; i < 10; i++) secret_free(&keys[i]);
-    db_path[strlen(db_path) - 5] = 0;
-    assert_int_equal(fs_remove_tree(db_path, NULL), SR_OK);
+    assert_int_equal(fs_remove_tree(folder, NULL), SR_OK);
+    cluster_stop(&cluster);
     net_done();
     return 0;
 }

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pg_link.c - loading libpq, connecting; connections that are told: news of others, a lock's turn
+ */
+#include "db/pg_int.h"
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct pq calls; /* filled once; only ever the same values */
+static bool loaded;
+
+const struct pq *pq(void) {
+    return &calls;
+}
+
+static sr_status load(struct sr_err *err) {
+    if (loaded) return SR_OK;
+    void *lib = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL); /* for the process's life */
+    if (!lib) {
+        sr_hint(err, "install the package libpq5");
+        return sr_fail(err, SR_E_UNAVAILABLE, "database: libpq.so.5 is not on this machine");
+    }
+#define PQ_LOAD(name)                                                                              \
+    calls.name = (__typeof__(calls.name))(uintptr_t)dlsym(lib, #name);                             \
+    if (!calls.name) return sr_fail(err, SR_E_UNAVAILABLE, "database: libpq has no " #name);
+    PQ_CALLS(PQ_LOAD)
+#undef PQ_LOAD
+    loaded = true;
+    return SR_OK;
+}
+
+static void quiet(void *arg, const char *text) {
+    (void)arg;
+    (void)text;
+}
+
+/* Everybody sees the arguments of a process. */
+static sr_status no_password(const char *url, struct sr_err *err) {
+    char *text = NULL;
+    PQconninfoOption *o = calls.PQconninfoParse(url, &text), *i = o;
+    calls.PQfreemem(text);
+    if (!o) return sr_fail(err, SR_E_USAGE, "database: this is no PostgreSQL URL");
+    bool has = false;
+    for (; i->keyword; i++) has = has || (strcmp(i->keyword, "password") == 0 && i->val && *i->val);
+    calls.PQconninfoFree(o);
+    if (!has) return SR_OK;
+    sr_hint(err,
+            "leave it out, and put it into the file that PGPASSFILE names, or into a service file");
+    return sr_fail(err, SR_E_USAGE, "database: the URL holds a password");
+}
+
+sr_status pg_connect(const char *url, PGconn **ret, struct sr_err *err) {
+    SR_TRY(load(err));
+    SR_TRY(no_password(url, err));
+    const char *names[] = {"dbname", "client_encoding", "connect_timeout",
+                           "fallback_application_name", NULL},
+               *values[] = {url, "UTF8", "10", "strongroom", NULL};
+    PGconn *c = calls.PQconnectdbParams(names, values, 1);
+    if (!c) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    if (calls.PQstatus(c) != CONNECTION_OK) {
+        char first[100];
+        (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(calls.PQerrorMessage(c), "\n"),
+                       calls.PQerrorMessage(c));
+        calls.PQfinish(c);
+        sr_hint(err, "is the PostgreSQL server up, and does it let this role in?");
+        return sr_fail(err, SR_E_UNAVAILABLE, "database: %s", first);
+    }
+    (void)calls.PQsetNoticeProcessor(c, quiet, NULL);
+    *ret = c;
+    return SR_OK;
+}
+
+/* ---- being told */
+
+struct db_link {
+    PGconn *c;
+    bool lock;
+    const struct db *own; /* what it says is no news */
+};
+
+static sr_status open_link(const char *url, const char *sql, bool lock, struct db_link **ret,
+                           struct sr_err *err) {
+    struct db_link *l = sr_calloc_n(1, sizeof *l);
+    if (!l) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    l->lock = lock;
+    sr_status st = pg_connect(url, &l->c, err);
+    if (st == SR_OK && !calls.PQsendQuery(l->c, sql)) st = pg_fail(l->c, NULL, "link", err);
+    if (st != SR_OK) {
+        db_link_close(l);
+        return st;
+    }
+    *ret = l;
+    return SR_OK;
+}
+
+sr_status db_listen(const char *url, const char *channel, const struct db *own,
+                    struct db_link **ret, struct sr_err *err) {
+    char sql[96];
+    struct db_link *l;
+    (void)snprintf(sql, sizeof sql, "LISTEN %.64s", channel);
+    SR_TRY(open_link(url, sql, false, &l, err));
+    l->own = own;
+    *ret = l;
+    return SR_OK;
+}
+
+sr_status db_queue_for(const char *url, uint32_t lock, struct db_link **ret, struct sr_err *err) {
+    char sql[96];
+    (void)snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%u)", lock);
+    return open_link(url, sql, true, ret, err);
+}
+
+int db_link_fd(const struct db_link *l) {
+    return calls.PQsocket(l->c);
+}
+
+sr_status db_link_poll(struct db_link *l, bool *ret_told, struct sr_err *err) {
+    bool told = false;
+    if (!calls.PQconsumeInput(l->c)) return pg_fail(l->c, NULL, "link", err);
+    PGresult *res;
+    while (!calls.PQisBusy(l->c) && (res = calls.PQgetResult(l->c))) {
+        ExecStatusType st = calls.PQresultStatus(res);
+        bool ok = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK;
+        if (!ok) (void)!pg_fail(l->c, res, "link", err);
+        calls.PQclear(res);
+        if (!ok) return err ? err->code : SR_E_UNAVAILABLE;
+        told = told || l->lock;
+    }
+    PGnotify *n;
+    while ((n = calls.PQnotifies(l->c))) {
+        told = told || n->be_pid != pg_backend(l->own);
+        calls.PQfreemem(n);
+    }
+    if (calls.PQstatus(l->c) != CONNECTION_OK) return pg_fail(l->c, NULL, "link", err);
+    *ret_told = told;
+    return SR_OK;
+}
+
+void db_link_close(struct db_link *l) {
+    if (!l) return;
+    if (l->c) calls.PQfinish(l->c);
+    free(l);
+}
+
+sr_status db_tell(struct db *db, const char *channel, struct sr_err *err) {
+    char sql[96];
+    if (!db_is_shared(db)) return SR_OK;
+    (void)snprintf(sql, sizeof sql, "NOTIFY %.64s", channel);
+    return db_script(db, sql, err);
+}
+
+sr_status db_lock_in_tx(struct db *db, uint32_t lock, bool shared, struct sr_err *err) {
+    char sql[96];
+    if (!db_is_shared(db)) return SR_OK;
+    (void)snprintf(sql, sizeof sql, "SELECT pg_advisory_xact_lock%s(%u)", shared ? "_shared" : "",
+                   lock);
+    return db_script(db, sql, err);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two markets with one PostgreSQL database: both serve, one indexes; it is killed, the other goes
+ * on. */
+#include "world.h"
+
+#include "proc.h"
+
+static struct proc two[2];
+static struct db *db;
+
+static void here(const struct proc *p) {
+    (void)snprintf(base, sizeof base, "http://127.0.0.1:%u", p->port);
+}
+
+static void run_one(size_t i) {
+    static char dir[2][96], chain[2][3][43];
+    (void)snprintf(dir[i], sizeof dir[i], "%s/m%zu", folder, i);
+    memcpy(chain[i][0], addr_text(&hub).s, 43);
+    memcpy(chain[i][1], addr_text(&sharing).s, 43);
+    memcpy(chain[i][2], addr_text(&lists).s, 43);
+    const char *args[] = {
+        "--rpc", node.http,   "--ws",      node.ws,     "--chain-id",           "421614",
+        "--hub", chain[i][0], "--sharing", chain[i][1], "--whitelist-registry", chain[i][2],
+        "--db",  cluster.url, NULL};
+    start(&two[i], dir[i], args);
+    if (!two[i].port) fail_msg("not ready: %s", two[i].line);
+}
+
+/* Until the database holds what block n told, whoever indexed it. */
+static void indexed(uint64_t n) {
+    struct sr_err e = {0};
+    uint64_t at = 0;
+    for (int64_t end = clock_mono_us() + 20000000; at < n && clock_mono_us() < end;) {
+        assert_ok(db_get_u64(db, "SELECT COALESCE(MAX(number), 0) FROM mark", DB_NO_ARGS, &at, &e));
+        assert_ok(fiber_sleep(10, &e));
+    }
+    assert_true(at >= n);
+}
+
+static struct eth_receipt send_it(size_t who, const struct addr *to, const struct buf *data) {
+    struct sr_err e = {0};
+    struct eth_sender *s;
+    struct eth_receipt rc = {0};
+    const struct eth_sender_opts o = {.rpc = mk->rpc, .signer = &signers[who], .ws_url = node.ws};
+    const struct eth_want w = {.to = *to, .data = buf_slice(data)};
+    assert_ok(eth_sender_new(&o, &s, &e));
+    assert_ok(eth_sender_send(s, &w, 20000, &rc, &e));
+    eth_sender_free(s);
+    indexed(rc.block);
+    return rc;
+}
+
+static struct addr new_app(size_t owner, const char *name) {
+    struct sr_err e = {0};
+    struct buf b;
+    struct hash sum = {{7}};
+    struct addr a;
+    buf_init(&b, 4096);
+    assert_ok(poco_enc_create_app(&b, &signers[owner].addr, slice_str(name), SLICE_LIT("DOCKER"),
+                                  SLICE_LIT("docker.io/me/app:1"), &sum, slice_of(NULL, 0), &e));
+    struct eth_receipt rc = send_it(owner, &mk->poco.app_registry, &b);
+    assert_ok(poco_receipt_created(&mk->poco, POCO_APP, &rc, &a, &e));
+    eth_receipt_done(&rc);
+    buf_done(&b);
+    return a;
+}
+
+/* What was written through one is shown by the other, at the latest when it has heard of it. */
+static void soon(poco_kind k, const struct hash *h, int status) {
+    struct sr_err e = {0};
+    char path[160];
+    cleanup_answer struct http_answer a = {0};
+    (void)snprintf(path, sizeof path, "%s/%sorders/%s?chainId=421614", base, poco_kind_word[k],
+                   hash_text(h).s);
+    for (int64_t end = clock_mono_us() + 10000000; clock_mono_us() < end;) {
+        const struct http_call c = {.url = path};
+        http_answer_done(&a);
+        assert_ok(http_fetch(&c, &a, &e));
+        if (a.status == status) return;
+        assert_ok(fiber_sleep(10, &e));
+    }
+    fail_msg("%s answers %d", path, a.status);
+}
+static void count_becomes(const char *path, size_t n) {
+    struct sr_err e = {0};
+    for (int64_t end = clock_mono_us() + 10000000; count_of(path) != n;) {
+        assert_true(clock_mono_us() < end);
+        assert_ok(fiber_sleep(20, &e));
+    }
+}
+
+static void close_order(size_t who, struct poco_order *o) {
+    struct sr_err e = {0};
+    struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(poco_enc_manage(&b, o, POCO_OP_CLOSE, slice_of(NULL, 0), &e));
+    struct eth_receipt rc = send_it(who, &hub, &b);
+    eth_receipt_done(&rc);
+    buf_done(&b);
+}
+
+static struct addr app;
+static struct poco_order left[2];
+static struct hash hashes[2];
+
+FIBER_TEST(both_serve_and_one_indexes) {
+    struct sr_err e = {0};
+    uint64_t holders;
+    app = new_app(ALICE, "shared");
+    for (size_t i = 0; i < 2; i++) {
+        left[i] = app_order(&app, 3 + i);
+        here(&two[i]);
+        hashes[i] = publish(ALICE, &left[i]);
+        order_is(POCO_APP, &hashes[i], "open", 3 + i);
+        here(&two[1 - i]);
+        soon(POCO_APP, &hashes[i], 200);
+    }
+    char path[128];
+    (void)snprintf(path, sizeof path, "/apporders?chainId=421614&app=%s", addr_text(&app).s);
+    for (size_t i = 0; i < 2; i++) {
+        here(&two[i]);
+        count_becomes(path, 2);
+    }
+    /* a challenge from one, used with the other; used once only */
+    here(&two[0]);
+    cleanup_free char *auth = login(ALICE);
+    here(&two[1]);
+    char body[128];
+    (void)snprintf(body, sizeof body, "{\"orderHash\":\"%s\"}", hash_text(&hashes[0]).s);
+    json_free(ask_status("PUT", "/apporders?chainId=421614", auth, slice_str(body), 200));
+    here(&two[0]);
+    json_free(ask_status("PUT", "/apporders?chainId=421614", auth, slice_str(body), 403));
+    soon(POCO_APP, &hashes[0], 404);
+    assert_ok(
+        db_get_u64(db,
+                   "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND "
+                   "objid = $1",
+                   DB_ARGS(db_u64(MARKET_LOCK_INDEX)), &holders, &e));
+    assert_int_equal(holders, 1);
+}
+
+FIBER_TEST(the_one_that_indexes_is_killed_and_the_other_goes_on) {
+    struct sr_err e = {0};
+    uint64_t first;
+    /* the first that was started holds the lock */
+    assert_int_equal(kill(two[0].pid, SIGKILL), 0);
+    assert_int_equal(ended(&two[0]), 128 + SIGKILL);
+    here(&two[1]);
+    close_order(ALICE, &left[1]);
+    order_is(POCO_APP, &hashes[1], "canceled", 0);
+    struct addr more = new_app(ALICE, "after");
+    struct poco_order o = app_order(&more, 5);
+    struct hash h = publish(ALICE, &o);
+    order_is(POCO_APP, &h, "open", 5);
+    run_one(0); /* the next one waits for its turn, and serves */
+    here(&two[0]);
+    soon(POCO_APP, &h, 200);
+    close_order(ALICE, &o);
+    order_is(POCO_APP, &h, "canceled", 0);
+    /* nothing was indexed twice, nothing left out */
+    assert_ok(db_get_u64(db,
+                         "SELECT COUNT(*) FROM (SELECT block, log FROM event GROUP BY block, log "
+                         "HAVING COUNT(*) > 1) AS twice",
+                         DB_NO_ARGS, &first, &e));
+    assert_int_equal(first, 0);
+    struct hash a, b;
+    struct eth_block head;
+    struct market *again;
+    struct market_opts mo = options();
+    char copy[80];
+    (void)snprintf(copy, sizeof copy, "%s/again.db", folder);
+    mo.path = copy;
+    mo.has_data_protector = false; /* nor have they */
+    assert_ok(eth_get_block(mk->rpc, (struct eth_at){0}, &head, &e));
+    assert_ok(market_start(&mo, &again, &e));
+    while (!again->caught_up || again->head < head.number)
+        assert_ok(fcond_wait(&again->changed, 20000, &e));
+    assert_ok(index_digest(db, head.number, &a, &e));
+    assert_ok(index_digest(again->db, head.number, &b, &e));
+    assert_hash_is(a, b);
+    eth_follow_stop(again->follower);
+    assert_ok(fiber_sleep(100, &e));
+    market_stop(again);
+}
+
+FIBER_TEST(a_lost_server_ends_a_market_with_an_error) {
+    struct sr_err e = {0};
+    assert_ok(db_script(db,
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                        "pg_backend_pid() AND usename = 'strongroom'",
+                        &e));
+    for (size_t i = 0; i < 2; i++) {
+        int st = 0;
+        assert_int_equal(waitpid(two[i].pid, &st, 0), two[i].pid);
+        assert_true(WIFEXITED(st) && WEXITSTATUS(st) == 1);
+        close(two[i].control);
+        close(two[i].ready);
+    }
+}
+
+static int setup_two(void **state) {
+    struct sr_err e = {0};
+    if (!cluster_start(&cluster)) {
+        print_message("PostgreSQL is not installed: nothing is tested\n");
+        exit(77);
+    }
+    /* a market of this process, too: with a file, and for its client of the node */
+    if (setup(state) != 0) return -1;
+    assert_ok(db_open(cluster.url, 0, &db, &e));
+    run_one(0);
+    run_one(1);
+    return 0;
+}
+
+static int teardown_two(void **state) {
+    db_close(db);
+    return teardown(state);
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "role") == 0) return market_main(argc - 2, argv + 2);
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(both_serve_and_one_indexes),
+        cmocka_unit_test(the_one_that_indexes_is_killed_and_the_other_goes_on),
+        cmocka_unit_test(a_lost_server_ends_a_market_with_an_error),
+    };
+    return cmocka_run_group_tests_name("market replicas", t, setup_two, teardown_two);
+}
