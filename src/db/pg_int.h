@@ -4,16 +4,17 @@
 #include "db/db_int.h"
 #include <libpq-fe.h>
 
+/* clang-format off: it makes stairs of such a list */
 #define PQ_CALLS(X)                                                                                \
     X(PQbackendPID)                                                                                \
-    X(PQclear)                                                                                     \
-    X(PQcmdStatus) X(PQcmdTuples) X(PQconnectdbParams) X(PQconninfoFree) X(PQconninfoParse)        \
-        X(PQconsumeInput) X(PQdescribePrepared) X(PQerrorMessage) X(PQexec) X(PQexecParams)        \
-            X(PQexecPrepared) X(PQfinish) X(PQfreemem) X(PQftype) X(PQgetResult) X(PQgetisnull)    \
-                X(PQgetlength) X(PQgetvalue) X(PQisBusy) X(PQnfields) X(PQnotifies) X(PQnparams)   \
-                    X(PQntuples) X(PQprepare) X(PQreset) X(PQresultErrorField) X(PQresultStatus)   \
-                        X(PQsendQuery) X(PQsetNoticeProcessor) X(PQsocket) X(PQstatus)             \
-                            X(PQtransactionStatus)
+    X(PQclear) X(PQcmdStatus) X(PQcmdTuples) X(PQconnectdbParams) X(PQconninfoFree)                \
+        X(PQconninfoParse) X(PQconsumeInput) X(PQdescribePrepared) X(PQerrorMessage) X(PQexec)     \
+            X(PQexecParams) X(PQexecPrepared) X(PQfinish) X(PQfreemem) X(PQftype) X(PQgetResult)   \
+                X(PQgetisnull) X(PQgetlength) X(PQgetvalue) X(PQisBusy) X(PQnfields) X(PQnotifies) \
+                    X(PQnparams) X(PQntuples) X(PQprepare) X(PQreset) X(PQresultErrorField)        \
+                        X(PQresultStatus) X(PQsendQuery) X(PQsetNoticeProcessor) X(PQsocket)       \
+                            X(PQstatus) X(PQtransactionStatus)
+/* clang-format on */
 struct pq {
 #define PQ_FIELD(name) __typeof__(name) *name;
     PQ_CALLS(PQ_FIELD)
