@@ -4,21 +4,41 @@
 #include "db/db_int.h"
 #include <libpq-fe.h>
 
-/* clang-format off: it makes stairs of such a list */
-#define PQ_CALLS(X)                                                                                \
-    X(PQbackendPID)                                                                                \
-    X(PQclear) X(PQcmdStatus) X(PQcmdTuples) X(PQconnectdbParams) X(PQconninfoFree)                \
-        X(PQconninfoParse) X(PQconsumeInput) X(PQdescribePrepared) X(PQerrorMessage) X(PQexec)     \
-            X(PQexecParams) X(PQexecPrepared) X(PQfinish) X(PQfreemem) X(PQftype) X(PQgetResult)   \
-                X(PQgetisnull) X(PQgetlength) X(PQgetvalue) X(PQisBusy) X(PQnfields) X(PQnotifies) \
-                    X(PQnparams) X(PQntuples) X(PQprepare) X(PQreset) X(PQresultErrorField)        \
-                        X(PQresultStatus) X(PQsendQuery) X(PQsetNoticeProcessor) X(PQsocket)       \
-                            X(PQstatus) X(PQtransactionStatus)
-/* clang-format on */
 struct pq {
-#define PQ_FIELD(name) __typeof__(name) *name;
-    PQ_CALLS(PQ_FIELD)
-#undef PQ_FIELD
+    __typeof__(PQbackendPID) *PQbackendPID;
+    __typeof__(PQclear) *PQclear;
+    __typeof__(PQcmdStatus) *PQcmdStatus;
+    __typeof__(PQcmdTuples) *PQcmdTuples;
+    __typeof__(PQconnectdbParams) *PQconnectdbParams;
+    __typeof__(PQconninfoFree) *PQconninfoFree;
+    __typeof__(PQconninfoParse) *PQconninfoParse;
+    __typeof__(PQconsumeInput) *PQconsumeInput;
+    __typeof__(PQdescribePrepared) *PQdescribePrepared;
+    __typeof__(PQerrorMessage) *PQerrorMessage;
+    __typeof__(PQexec) *PQexec;
+    __typeof__(PQexecParams) *PQexecParams;
+    __typeof__(PQexecPrepared) *PQexecPrepared;
+    __typeof__(PQfinish) *PQfinish;
+    __typeof__(PQfreemem) *PQfreemem;
+    __typeof__(PQftype) *PQftype;
+    __typeof__(PQgetResult) *PQgetResult;
+    __typeof__(PQgetisnull) *PQgetisnull;
+    __typeof__(PQgetlength) *PQgetlength;
+    __typeof__(PQgetvalue) *PQgetvalue;
+    __typeof__(PQisBusy) *PQisBusy;
+    __typeof__(PQnfields) *PQnfields;
+    __typeof__(PQnotifies) *PQnotifies;
+    __typeof__(PQnparams) *PQnparams;
+    __typeof__(PQntuples) *PQntuples;
+    __typeof__(PQprepare) *PQprepare;
+    __typeof__(PQreset) *PQreset;
+    __typeof__(PQresultErrorField) *PQresultErrorField;
+    __typeof__(PQresultStatus) *PQresultStatus;
+    __typeof__(PQsendQuery) *PQsendQuery;
+    __typeof__(PQsetNoticeProcessor) *PQsetNoticeProcessor;
+    __typeof__(PQsocket) *PQsocket;
+    __typeof__(PQstatus) *PQstatus;
+    __typeof__(PQtransactionStatus) *PQtransactionStatus;
 };
 /* After a pg_connect that went well. */
 const struct pq *pq(void);

@@ -9,6 +9,46 @@
 static struct pq calls; /* filled once; only ever the same values */
 static bool loaded;
 
+#define AT(call)                                                                                   \
+    { #call, offsetof(struct pq, call) }
+static const struct {
+    const char *name;
+    size_t offset;
+} table[] = {AT(PQbackendPID),
+             AT(PQclear),
+             AT(PQcmdStatus),
+             AT(PQcmdTuples),
+             AT(PQconnectdbParams),
+             AT(PQconninfoFree),
+             AT(PQconninfoParse),
+             AT(PQconsumeInput),
+             AT(PQdescribePrepared),
+             AT(PQerrorMessage),
+             AT(PQexec),
+             AT(PQexecParams),
+             AT(PQexecPrepared),
+             AT(PQfinish),
+             AT(PQfreemem),
+             AT(PQftype),
+             AT(PQgetResult),
+             AT(PQgetisnull),
+             AT(PQgetlength),
+             AT(PQgetvalue),
+             AT(PQisBusy),
+             AT(PQnfields),
+             AT(PQnotifies),
+             AT(PQnparams),
+             AT(PQntuples),
+             AT(PQprepare),
+             AT(PQreset),
+             AT(PQresultErrorField),
+             AT(PQresultStatus),
+             AT(PQsendQuery),
+             AT(PQsetNoticeProcessor),
+             AT(PQsocket),
+             AT(PQstatus),
+             AT(PQtransactionStatus)};
+
 const struct pq *pq(void) {
     return &calls;
 }
@@ -20,11 +60,11 @@ static sr_status load(struct sr_err *err) {
         sr_hint(err, "install the package libpq5");
         return sr_fail(err, SR_E_UNAVAILABLE, "database: libpq.so.5 is not on this machine");
     }
-#define PQ_LOAD(name)                                                                              \
-    calls.name = (__typeof__(calls.name))(uintptr_t)dlsym(lib, #name);                             \
-    if (!calls.name) return sr_fail(err, SR_E_UNAVAILABLE, "database: libpq has no " #name);
-    PQ_CALLS(PQ_LOAD)
-#undef PQ_LOAD
+    for (size_t i = 0; i < SR_ARRAY_LEN(table); i++) {
+        void *at = dlsym(lib, table[i].name);
+        if (!at) return sr_fail(err, SR_E_UNAVAILABLE, "database: libpq has no %s", table[i].name);
+        memcpy((char *)&calls + table[i].offset, &at, sizeof at);
+    }
     loaded = true;
     return SR_OK;
 }
