@@ -145,11 +145,11 @@ static void put_hash(struct keccak *k, struct hash h) {
     keccak_add(k, slice_of(h.b, 32));
 }
 
-struct hash poco_struct_hash(const struct poco_order *o) {
-    struct keccak k;
-    keccak_init(&k);
-    put_hash(&k, keccak256(slice_str(kinds[o->kind].type)));
-    for (size_t i = 0; i < kinds[o->kind].n; i++) {
+/* Type and the first n fields. */
+static void absorb(struct keccak *k, const struct poco_order *o, size_t n) {
+    keccak_init(k);
+    put_hash(k, keccak256(slice_str(kinds[o->kind].type)));
+    for (size_t i = 0; i < n; i++) {
         const struct poco_field *f = &kinds[o->kind].fields[i];
         uint8_t w[32] = {0};
         switch (f->type) {
@@ -162,9 +162,29 @@ struct hash poco_struct_hash(const struct poco_order *o) {
             break;
         }
         }
-        keccak_add(&k, slice_of(w, 32));
+        keccak_add(k, slice_of(w, 32));
     }
+}
+
+struct hash poco_struct_hash(const struct poco_order *o) {
+    struct keccak k;
+    absorb(&k, o, kinds[o->kind].n);
     return keccak_end(&k);
+}
+
+struct poco_salting poco_salting_of(const struct poco_domain *d, const struct poco_order *o) {
+    struct poco_salting s = {.separator = d->separator};
+    absorb(&s.before, o, kinds[o->kind].n - 1); /* the salt is the last field of every kind */
+    return s;
+}
+
+struct hash poco_salted_hash(const struct poco_salting *s, uint64_t salt) {
+    struct keccak k = s->before;
+    uint8_t w[32];
+    u256_to_be(w, u256_of(salt));
+    keccak_add(&k, slice_of(w, 32));
+    struct hash h = keccak_end(&k);
+    return eip712_digest(&s->separator, &h);
 }
 
 struct hash poco_order_hash(const struct poco_domain *d, const struct poco_order *o) {

@@ -113,6 +113,13 @@ struct poco_domain poco_domain_of(uint64_t chain_id, const struct addr *hub);
 struct hash poco_struct_hash(const struct poco_order *o);
 /* The order's id everywhere: the EIP-712 digest. */
 struct hash poco_order_hash(const struct poco_domain *d, const struct poco_order *o);
+/* The same order with many salts, each for the price of two short hashes. */
+struct poco_salting {
+    struct keccak before;
+    struct hash separator;
+};
+struct poco_salting poco_salting_of(const struct poco_domain *d, const struct poco_order *o);
+struct hash poco_salted_hash(const struct poco_salting *s, uint64_t salt);
 typedef enum { POCO_OP_SIGN = 0, POCO_OP_CLOSE = 1 } poco_op;
 struct hash poco_op_hash(const struct poco_domain *d, const struct poco_order *o, poco_op op);
 /* Fills o->sign with the key's signature. Whether the key owns the resource is the caller's care.

@@ -219,36 +219,24 @@ static bool with_some_tag(const struct poco_domain *d, struct poco_order *o, str
     return false;
 }
 
-static void set_salt(struct poco_order *o, uint64_t salt) {
-    u256_to_be(o->request.salt.b, u256_of(salt));
-}
-
-/* Around the hint, then all from the first on. */
 static bool find_salt(const struct poco_domain *d, struct poco_order *o, const struct hash *want,
-                      uint64_t hint, uint64_t *ret) {
-    enum { NEAR = 1024 };
-    uint64_t low = hint > NEAR ? hint - NEAR : 1;
-    for (uint64_t s = low; hint > 0 && s <= hint + NEAR; s++) {
-        set_salt(o, s);
-        if (is_order(d, o, want)) {
-            *ret = s;
-            return true;
-        }
-    }
-    for (uint64_t s = 0; s <= SHARE_SALTS; s++) {
-        set_salt(o, s);
-        if (is_order(d, o, want)) {
-            *ret = s;
-            return true;
-        }
+                      uint64_t from, uint64_t to, uint64_t *ret) {
+    struct poco_salting s = poco_salting_of(d, o);
+    for (uint64_t salt = from; salt < to; salt++) {
+        struct hash h = poco_salted_hash(&s, salt);
+        if (!hash_eq(&h, want)) continue;
+        u256_to_be(o->request.salt.b, u256_of(salt));
+        *ret = salt;
+        return true;
     }
     return false;
 }
 
 sr_status share_orders_find(const struct poco_domain *d, const struct poco_deal *deal,
-                            const struct addr *whitelist, uint64_t hint, const struct hash *app,
-                            const struct hash *dataset, const struct hash *request,
-                            struct share_orders *ret, uint64_t *ret_salt, struct sr_err *err) {
+                            const struct addr *whitelist, uint64_t from, uint64_t to,
+                            const struct hash *app, const struct hash *dataset,
+                            const struct hash *request, struct share_orders *ret,
+                            uint64_t *ret_salt, struct sr_err *err) {
     static const struct u256 all = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     struct share_orders o;
     memset(&o, 0, sizeof o);
@@ -273,8 +261,8 @@ sr_status share_orders_find(const struct poco_domain *d, const struct poco_deal 
         !with_some_tag(d, &o.dataset, &o.dataset.dataset.tag, dataset))
         return sr_fail(err, SR_E_NOTFOUND, "the deal was not made by a sharing contract's rule");
     o.request.request.tag = o.app.app.tag; /* as the contract does */
-    if (!find_salt(d, &o.request, request, hint, ret_salt))
-        return sr_fail(err, SR_E_NOTFOUND, "the request of the deal is not one of sharing's");
+    if (!find_salt(d, &o.request, request, from, to, ret_salt))
+        return sr_fail(err, SR_E_RANGE, "the request's salt is another");
     *ret = o;
     return SR_OK;
 }

@@ -110,7 +110,8 @@ SR_CHECK sr_status share_log_read(const struct hash *topics, size_t n_topics, st
 struct share_orders {
     struct poco_order app, dataset, request; /* not signed: the hub holds them as presigned */
 };
-#define SHARE_SALTS (1u << 20) /* consumptions of one contract that are looked through */
+#define SHARE_SALTS         (1u << 19) /* consumptions of one contract that are looked through */
+#define SHARE_SALTS_AT_ONCE 16384u     /* some 20 ms */
 /*
  * share_orders_find - the orders behind a deal that the sharing contract made
  *
@@ -119,15 +120,14 @@ struct share_orders {
  * trying, and what is found has the hashes that the hub told.
  *
  * whitelist   of the data when the deal was made
- * hint        a salt near which to look first; 0: none
+ * from, to    salts to try, the last one not: callers try a few at a time, and others go on
  * app, dataset, request   order hashes of the hub's OrdersMatched
  * ret         params are borrowed from the deal
- * ret_salt    may serve as the next hint
  *
- * SR_E_NOTFOUND: not made so. Takes up to a second for the millionth consumption without a hint.
+ * SR_E_NOTFOUND: not made so. SR_E_RANGE: so, but with none of these salts.
  */
 SR_CHECK sr_status share_orders_find(const struct poco_domain *d, const struct poco_deal *deal,
-                                     const struct addr *whitelist, uint64_t hint,
+                                     const struct addr *whitelist, uint64_t from, uint64_t to,
                                      const struct hash *app, const struct hash *dataset,
                                      const struct hash *request, struct share_orders *ret,
                                      uint64_t *ret_salt, struct sr_err *err);

@@ -152,6 +152,24 @@ sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m, st
     return SR_OK;
 }
 
+/* Near the last one that was found, then all, in parts: others have their turn between them. */
+static sr_status try_salts(struct sms_chain *c, const struct matched *m, const struct addr *list,
+                           const struct sms_facts *f, struct share_orders *ret,
+                           struct sr_err *err) {
+    const struct poco_domain *d = &c->poco.domain;
+    const uint64_t near = c->last_salt > 512 ? c->last_salt - 512 : 0;
+    uint64_t salt;
+    sr_status st = share_orders_find(d, &f->deal, list, near, near + 2048, &m->app, &m->dataset,
+                                     &m->request, ret, &salt, NULL);
+    for (uint64_t from = 0; st == SR_E_RANGE && from < SHARE_SALTS; from += SHARE_SALTS_AT_ONCE) {
+        SR_TRY(fiber_sleep(0, err));
+        st = share_orders_find(d, &f->deal, list, from, from + SHARE_SALTS_AT_ONCE, &m->app,
+                               &m->dataset, &m->request, ret, &salt, NULL);
+    }
+    if (st == SR_OK) c->last_salt = salt;
+    return st;
+}
+
 /* DataProtectorSharing makes the three orders itself and signs them in the hub. */
 sr_status deal_orders_of_sharing(struct sms_chain *c, const struct matched *m, uint64_t deal_block,
                                  struct eth_at head, struct sms_facts *f, struct sr_err *err) {
@@ -172,13 +190,17 @@ sr_status deal_orders_of_sharing(struct sms_chain *c, const struct matched *m, u
             return st;
         }
         if (st == SR_E_REFUSED || st == SR_E_MALFORMED) break;
-        if (st == SR_OK &&
-            share_orders_find(&c->poco.domain, d, &s.whitelist, c->last_salt, &m->app, &m->dataset,
-                              &m->request, &o, &c->last_salt, NULL) == SR_OK) {
+        if (st != SR_OK) continue;
+        st = try_salts(c, m, &s.whitelist, f, &o, &e);
+        if (st == SR_OK) {
             f->app_order = o.app;
             f->dataset_order = o.dataset;
             f->request_order = o.request;
             return SR_OK;
+        }
+        if (st == SR_E_CANCELLED) {
+            *err = e;
+            return st;
         }
     }
     return sr_fail(err, SR_E_NOTFOUND, "not a deal of a sharing contract");
