@@ -186,6 +186,26 @@ SR_PUBLIC SR_WARN sr_status sr_data_protect_files(struct sr_client *c, const cha
 SR_PUBLIC SR_WARN sr_status sr_data_protect_json(struct sr_client *c, const char *json, size_t len,
                                                  const char *name, struct sr_data *ret_d,
                                                  struct sr_err *err);
+#define SR_MAX_STDIN (1u << 30) /* bytes of standard input: kept in memory */
+#define SR_KEY_TEXT  45         /* base64 of a data key, NUL */
+/* Gets the data key (base64, borrowed; wiped afterwards) before anything is uploaded. */
+typedef sr_status (*sr_key_fn)(void *arg, const char *secret_key, struct sr_err *err);
+struct sr_protect {           /* either paths or json */
+    const char *const *paths; /* files; folders, whose files get their paths as keys; "-" alone:
+                                 standard input */
+    size_t n_paths;
+    const char *json;
+    size_t json_len;
+    const char *name;       /* NULL: "" */
+    const char *secret_key; /* use this key (base64 of 32 bytes); NULL: a new one */
+    sr_key_fn key_made;     /* NULL: the key is kept nowhere but in the secret service */
+    void *key_arg;
+};
+SR_PUBLIC SR_WARN sr_status sr_data_protect(struct sr_client *c, const struct sr_protect *p,
+                                            struct sr_data *ret_d, struct sr_err *err);
+/* Hands the key of own data over to the secret service. SR_E_CONFLICT: it has one. */
+SR_PUBLIC SR_WARN sr_status sr_data_push_key(struct sr_client *c, const char *data,
+                                             const char *secret_key, struct sr_err *err);
 /* Data sets of owner (NULL: the acting wallet), newest first. ret_list is owned: sr_data_list_free.
  */
 SR_PUBLIC SR_WARN sr_status sr_data_list(struct sr_client *c, const char *owner,
@@ -574,6 +594,11 @@ struct sr_result {
     uint64_t bytes;
     bool was_encrypted;
 };
+/* Opens protected data here, with its key: downloads, checks, decrypts and unpacks it into out_dir.
+ * SR_E_CRYPTO: not that key, or not the data of the chain's checksum. */
+SR_PUBLIC SR_WARN sr_status sr_data_open(struct sr_client *c, const char *data,
+                                         const char *secret_key, const char *out_dir,
+                                         struct sr_result *ret_r, struct sr_err *err);
 /* Downloads the result of a completed task, decrypts it with the key in the keystore folder,
  * unpacks it into out_dir (made when missing; existing files are never overwritten: SR_E_CONFLICT).
  * Streams. */

@@ -127,6 +127,8 @@ sr_status cmd_account_deposit(struct cli *c, struct sr_err *err);
 sr_status cmd_account_withdraw(struct cli *c, struct sr_err *err);
 sr_status cmd_faucet(struct cli *c, struct sr_err *err);
 sr_status cmd_data_protect(struct cli *c, struct sr_err *err);
+sr_status cmd_data_push_key(struct cli *c, struct sr_err *err);
+sr_status cmd_data_open(struct cli *c, struct sr_err *err);
 sr_status cmd_data_grant(struct cli *c, struct sr_err *err);
 sr_status cmd_data_revoke(struct cli *c, struct sr_err *err);
 sr_status cmd_data_list(struct cli *c, struct sr_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* data, app */
 #include "cli/project.h"
+#include <fcntl.h>
 
 static bool is_zero_address(const char *text) {
     return strspn(text + 2, "0") == 40;
@@ -29,37 +30,126 @@ static void hide_argument(const char *text) {
     explicit_bzero((char *)(uintptr_t)text, strlen(text));
 }
 
+/* A new file, readable to its owner only; nothing is overwritten. */
+static sr_status keep_key(void *arg, const char *secret_key, struct sr_err *err) {
+    const char *path = arg;
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return sr_fail(err, SR_E_SYS, "can't make the key file %s", path);
+    SR_TRY(fd_write_all(fd, secret_key, strlen(secret_key), err));
+    return fd_write_all(fd, "\n", 1, err);
+}
+
+static sr_status read_key(struct cli *c, struct buf *secret_key, struct sr_err *err) {
+    const char *path = cli_value(c, "--key-file");
+    buf_init(secret_key, 256);
+    return path ? cli_read_file(path, 256, secret_key, err) : SR_OK;
+}
+
+/* Each path by itself; what fails is told, and the others go on. */
+static sr_status protect_each(struct cli *c, struct sr_protect *p) {
+    bool failed = false;
+    if (c->json) {
+        jw_obj(&c->w);
+        jw_key(&c->w, "data");
+        jw_arr(&c->w);
+    }
+    for (size_t i = 0; i < c->n_args; i++) {
+        struct sr_data d = {0};
+        struct sr_err e = {0};
+        const char *slash = strrchr(c->args[i], '/');
+        p->paths = &c->args[i];
+        p->n_paths = 1;
+        p->name = slash && slash[1] ? slash + 1 : c->args[i];
+        sr_status st = sr_data_protect(c->client, p, &d, &e);
+        out_begin(c);
+        out_str(c, "path", c->args[i]);
+        if (st == SR_OK)
+            put_data(c, &d);
+        else
+            out_str(c, "error", e.what);
+        out_end(c);
+        out_text(c, "\n");
+        failed = failed || st != SR_OK;
+        sr_data_done(&d);
+    }
+    if (c->json) jw_end_arr(&c->w);
+    out_end(c);
+    if (failed) c->exit_code = 1;
+    return SR_OK;
+}
+
 sr_status cmd_data_protect(struct cli *c, struct sr_err *err) {
     const char *name = cli_value(c, "--name"), *text = cli_value(c, "--json"),
-               *object = cli_value(c, "--object");
+               *object = cli_value(c, "--object"), *keep = cli_value(c, "--key-out");
+    struct sr_protect p = {.name = name};
+    struct sr_data d = {0};
+    cleanup_buf_wipe struct buf json, key;
+    buf_init(&json, SR_MAX_JSON);
+    buf_init(&key, 0);
     if ((c->n_args > 0) + (text != NULL) + (object != NULL) != 1) {
         sr_hint(err,
                 "strongroom data protect FILE, or --json '{\"key\": \"value\"}', or --object FILE");
         return sr_fail(err, SR_E_USAGE, "give either files or one JSON object to protect");
     }
-    struct sr_data d = {0};
-    sr_status st;
+    if (cli_flag(c, "--each") && (c->n_args == 0 || name || keep || cli_value(c, "--key-file")))
+        return sr_fail(err, SR_E_USAGE, "--each goes with files only, without a name or a key");
+    if (cli_flag(c, "--each")) return protect_each(c, &p);
+    SR_TRY(read_key(c, &key, err));
+    if (key.n > 0) p.secret_key = buf_cstr(&key);
+    if (keep) {
+        p.key_made = keep_key;
+        p.key_arg = (void *)(uintptr_t)keep;
+    }
     if (c->n_args > 0) {
-        st = sr_data_protect_files(c->client, c->args, c->n_args, name ? name : "", &d, err);
+        p.paths = c->args;
+        p.n_paths = c->n_args;
     } else {
-        cleanup_buf_wipe struct buf b;
-        buf_init(&b, SR_MAX_JSON);
         if (text && strcmp(text, "-") != 0) {
-            buf_str(&b, text);
+            buf_str(&json, text);
             hide_argument(text);
         } else {
-            SR_TRY(cli_read_file(text ? "-" : object, SR_MAX_JSON, &b, err));
+            SR_TRY(cli_read_file(text ? "-" : object, SR_MAX_JSON, &json, err));
         }
-        SR_TRY(buf_status(&b, err));
-        st = sr_data_protect_json(c->client, buf_cstr(&b), b.n, name ? name : "", &d, err);
+        SR_TRY(buf_status(&json, err));
+        p.json = buf_cstr(&json);
+        p.json_len = json.n;
     }
-    if (st == SR_OK) {
-        out_begin(c);
-        put_data(c, &d);
-        out_end(c);
-    }
+    SR_TRY(sr_data_protect(c->client, &p, &d, err));
+    out_begin(c);
+    put_data(c, &d);
+    out_end(c);
     sr_data_done(&d);
-    return st;
+    return SR_OK;
+}
+
+sr_status cmd_data_push_key(struct cli *c, struct sr_err *err) {
+    cleanup_buf_wipe struct buf key;
+    SR_TRY(read_key(c, &key, err));
+    if (key.n == 0) return sr_fail(err, SR_E_USAGE, "which key? --key-file is missing");
+    SR_TRY(sr_data_push_key(c->client, c->args[0], buf_cstr(&key), err));
+    out_begin(c);
+    out_str(c, "data", c->args[0]);
+    out_bool(c, c->json ? "keyStored" : "key stored", true);
+    out_end(c);
+    return SR_OK;
+}
+
+sr_status cmd_data_open(struct cli *c, struct sr_err *err) {
+    cleanup_buf_wipe struct buf key;
+    struct sr_result r = {0};
+    char folder[64];
+    const char *out = cli_value(c, "--out");
+    SR_TRY(read_key(c, &key, err));
+    if (key.n == 0) return sr_fail(err, SR_E_USAGE, "which key? --key-file is missing");
+    (void)snprintf(folder, sizeof folder, "data-%.10s", c->args[0]);
+    SR_TRY(sr_data_open(c->client, c->args[0], buf_cstr(&key), out ? out : folder, &r, err));
+    out_begin(c);
+    out_str(c, "data", c->args[0]);
+    out_str(c, "opened", r.dir);
+    out_u64(c, "files", r.files);
+    out_u64(c, "bytes", r.bytes);
+    out_end(c);
+    return SR_OK;
 }
 
 static sr_status parse_count(const char *text, uint64_t *ret_n, struct sr_err *err) {

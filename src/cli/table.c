@@ -38,6 +38,15 @@ static const struct cli_opt o_protect[] = {
     OPT("--json", "TEXT",
         "protect this JSON object (TEXT begins with {; - reads it from standard input)"),
     OPT("--object", "FILE", "protect the JSON object in FILE; - is standard input"),
+    OPT("--each", NULL, "make one protected data of each PATH, named by it"),
+    OPT("--key-out", "FILE", "also write the key to a new FILE (mode 0600)"),
+    OPT("--key-file", "FILE", "use the key in FILE (32 bytes in base64) instead of a new one"),
+};
+static const struct cli_opt o_key[] = {
+    OPT("--key-file", "FILE", "its key, as data protect --key-out wrote it; - is standard input")};
+static const struct cli_opt o_open[] = {
+    OPT("--key-file", "FILE", "its key, as data protect --key-out wrote it; - is standard input"),
+    OPT_OUT("folder for its files (default ./data-ADDR)"),
 };
 static const struct cli_opt o_grant[] = {
     OPT("--app", "APP", "the app that may use it: address, name, or any"),
@@ -230,7 +239,10 @@ const struct cli_cmd cli_commands[] = {
     {"faucet", "WHO", 1, 1, "development network only: gas and RLC for WHO", "", NONE, cmd_faucet},
     {"data protect", "[PATH...]", 0, SR_MAX_FILES,
      "encrypt, store and register data; hand its key to the vault",
-     "One file becomes the key \"file\"; several take their base names, in which other characters "
+     "One file (or standard input: -) becomes the key \"file\"; the files of a folder take their "
+     "paths "
+     "below it,\n"
+     "several files their base names, in which other characters "
      "than letters,\n"
      "digits, - and _ become _ (two files of one key are an error). A JSON object is typed as the "
      "JavaScript SDK\n"
@@ -240,6 +252,12 @@ const struct cli_cmd cli_commands[] = {
      "A second --json\n"
      "without a text asks for JSON output, as everywhere. Prints address, CID and checksum.",
      N(o_protect), cmd_data_protect},
+    {"data push-key", "ADDR", 1, 1, "hand the key of data over to the secret service",
+     "When that failed while it was protected, and --key-out kept the key.", N(o_key),
+     cmd_data_push_key},
+    {"data open", "ADDR", 1, 1, "open protected data here, with its key",
+     "Whoever protected it with --key-out (or the JavaScript SDK) has the key.", N(o_open),
+     cmd_data_open},
     {"data grant", "ADDR", 1, 1, "let an app and a user use protected data", "", N(o_grant),
      cmd_data_grant},
     {"data revoke", "[ADDR]", 0, 1, "close grants, on the chain",

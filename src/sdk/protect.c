@@ -14,15 +14,16 @@ struct protect_args {
     const char *const *paths;
     size_t n_paths;
     struct slice json;
-    const char *name;
+    const char *name, *key;
+    sr_key_fn key_made;
+    void *key_arg;
     struct sr_data *ret;
 };
 
 /* What is being protected, and where it stands. */
 struct job {
     struct sr_client *c;
-    struct pd_file *files;
-    size_t n_files;
+    struct pd_files files;
     struct pd_tree tree;
     struct buf schema;
     struct sr_secret key;
@@ -32,48 +33,16 @@ struct job {
 
 static void job_done(struct job *j) {
     pd_stream_free(j->stream);
-    for (size_t i = 0; i < j->n_files; i++) pd_file_close(&j->files[i]);
-    free(j->files);
+    pd_files_done(&j->files);
     pd_tree_done(&j->tree);
     buf_done(&j->schema);
     secret_free(&j->key);
 }
 
-static sr_status same_keys(const struct job *j, struct sr_err *err) {
-    for (size_t i = 0; i < j->n_files; i++)
-        for (size_t k = 0; k < i; k++)
-            if (strcmp(j->files[i].key, j->files[k].key) == 0) {
-                sr_hint(err, "rename one of them, or protect them apart");
-                return sr_fail(err, SR_E_USAGE, "%s and %s would both be the key %s",
-                               j->files[k].path, j->files[i].path, j->files[i].key);
-            }
-    return SR_OK;
-}
-
-/* One file is "file"; several have their names. */
 static sr_status open_files(struct job *j, const char *const *paths, size_t n, struct sr_err *err) {
-    if (n == 0 || n > SR_MAX_FILES)
-        return sr_fail(err, SR_E_USAGE, "give 1 to %d files", SR_MAX_FILES);
-    j->files = sr_calloc_n(n, sizeof *j->files);
-    if (!j->files) return sr_fail(err, SR_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        struct pd_file *f = &j->files[j->n_files++];
-        f->path = paths[i];
-        f->fd = -1;
-        if (n == 1)
-            TEXT_PUT(f->key, SLICE_LIT("file"));
-        else
-            pd_key(f->key, paths[i]);
-        if (f->key[0] == 0) return sr_fail(err, SR_E_USAGE, "%s has no file name", paths[i]);
-    }
-    SR_TRY(same_keys(j, err));
-    struct jw w = jw_of(&j->schema);
-    jw_obj(&w);
-    for (size_t i = 0; i < n; i++) {
-        SR_TRY(pd_file_open(&j->files[i], err));
-        jw_kcstr(&w, j->files[i].key, j->files[i].mime);
-    }
-    jw_end_obj(&w);
+    SR_TRY(pd_files_of(paths, n, &j->files, err));
+    for (size_t i = 0; i < j->files.n; i++) SR_TRY(pd_file_open(&j->files.v[i], err));
+    pd_files_schema(&j->files, &j->schema);
     return buf_status(&j->schema, err);
 }
 
@@ -87,9 +56,9 @@ static sr_status next_and_tell(void *arg, struct slice *ret_piece, struct sr_err
 
 /* One try: a stream can be read once only. */
 static sr_status send_stream(struct job *j, struct dag_result *ret, struct sr_err *err) {
-    struct pd_stream_opts o = {.files = j->files,
-                               .n_files = j->n_files,
-                               .tree = j->files ? NULL : &j->tree,
+    struct pd_stream_opts o = {.files = j->files.v,
+                               .n_files = j->files.n,
+                               .tree = j->files.n ? NULL : &j->tree,
                                .key = &j->key,
                                .unix_ms = clock_unix_ms()};
     pd_stream_free(j->stream);
@@ -135,7 +104,7 @@ static sr_status enroll(struct job *j, const char *name, struct sr_data *d, stru
     cleanup_receipt struct eth_receipt r = {0};
     struct hash sum;
     struct addr a;
-    struct slice schema = j->files ? buf_slice(&j->schema) : buf_slice(&j->tree.schema);
+    struct slice schema = j->files.n ? buf_slice(&j->schema) : buf_slice(&j->tree.schema);
     buf_init(&where, MULTIADDR_MAX);
     buf_init(&data, TX_MAX_DATA);
     SR_TRY(multiaddr_bytes(slice_str(d->multiaddr), &where, err));
@@ -154,7 +123,7 @@ static sr_status enroll(struct job *j, const char *name, struct sr_data *d, stru
     return d->schema ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
 }
 
-static sr_status hand_over(struct job *j, struct sr_data *d, struct sr_err *err) {
+static sr_status hand_over(struct job *j, struct sr_data *d, bool a_key, struct sr_err *err) {
     cleanup_buf_wipe struct buf key;
     struct sms_name n = {.kind = SECRET_WEB3, .name = ""};
     buf_init(&key, 64);
@@ -169,12 +138,25 @@ static sr_status hand_over(struct job *j, struct sr_data *d, struct sr_err *err)
         if (st == SR_OK) break;
         bool again = (st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT) && clock_mono_us() < end;
         if (again && fiber_sleep(UPLOAD_PAUSE_MS, NULL) == SR_OK) continue;
-        sr_hint(err, "this data set can't be used: protect the data again");
+        sr_hint(err,
+                a_key ? "strongroom data push-key %s --key-file FILE hands it over"
+                      : "%s can't be used: protect the data again",
+                d->address);
         return sr_fail(err, st, "%s is registered, but its key could not be handed over: %s",
                        d->address, why.what);
     }
     d->has_secret = true;
     return SR_OK;
+}
+
+/* To whoever wants to keep it, before anything else happens with it. */
+static sr_status tell_key(const struct protect_args *a, const struct sr_secret *key,
+                          struct sr_err *err) {
+    cleanup_buf_wipe struct buf text;
+    buf_init(&text, 64);
+    base64_encode(&text, secret_slice(key));
+    SR_TRY(buf_status(&text, err));
+    return a->key_made(a->key_arg, buf_cstr(&text), err);
 }
 
 static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_err *err) {
@@ -193,14 +175,19 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
     else
         SR_TRY(pd_tree_of_json(a->json, &j->tree, err));
     SR_TRY(sms_ready(c, err));
-    SR_TRY(secret_new(AES_KEY_BYTES, &j->key, err));
-    SR_TRY(random_bytes(j->key.p, j->key.n, err));
+    if (a->key) {
+        SR_TRY(pd_key_of(a->key, &j->key, err));
+    } else {
+        SR_TRY(secret_new(AES_KEY_BYTES, &j->key, err));
+        SR_TRY(random_bytes(j->key.p, j->key.n, err));
+    }
+    if (a->key_made) SR_TRY(tell_key(a, &j->key, err));
     struct sr_data *d = a->ret;
     addr_put(d->owner, &c->me);
     TEXT_PUT(d->name, slice_str(a->name));
     SR_TRY(upload(j, d, err));
     SR_TRY(enroll(j, a->name, d, err));
-    return hand_over(j, d, err);
+    return hand_over(j, d, a->key || a->key_made, err);
 }
 
 static sr_status protect(void *arg, struct sr_err *err) {
@@ -233,5 +220,20 @@ sr_status sr_data_protect_files(struct sr_client *c, const char *const *paths, s
 sr_status sr_data_protect_json(struct sr_client *c, const char *json, size_t len, const char *name,
                                struct sr_data *ret_d, struct sr_err *err) {
     struct protect_args a = {.c = c, .json = slice_of(json, len), .name = name ? name : ""};
+    return run(&a, ret_d, err);
+}
+
+sr_status sr_data_protect(struct sr_client *c, const struct sr_protect *p, struct sr_data *ret_d,
+                          struct sr_err *err) {
+    struct protect_args a = {.c = c,
+                             .paths = p->paths,
+                             .n_paths = p->n_paths,
+                             .json = slice_of(p->json, p->json ? p->json_len : 0),
+                             .name = p->name ? p->name : "",
+                             .key = p->secret_key,
+                             .key_made = p->key_made,
+                             .key_arg = p->key_arg};
+    if ((p->n_paths > 0) == (p->json != NULL))
+        return sr_fail(err, SR_E_USAGE, "give either files or one JSON object to protect");
     return run(&a, ret_d, err);
 }

@@ -217,6 +217,9 @@ const char *pd_mime(struct slice head);
 /* A file's key: base name, other characters than [A-Za-z0-9_-] as '_'. */
 void pd_key(char dst[256], const char *path);
 
+/* open.c: a data key, base64 of 32 bytes */
+SR_CHECK sr_status pd_key_of(const char *text, struct sr_secret *ret, struct sr_err *err);
+
 /* stream.c: archive, encryption and checksum in one pass */
 struct pd_file {
     const char *path;
@@ -235,6 +238,16 @@ struct pd_stream_opts {
     const struct sr_secret *key;
     uint64_t unix_ms;
 };
+/* tree.c: files, all files of folders, or standard input ("-") */
+struct pd_files {      /* owned: pd_files_done; starts zeroed */
+    struct pd_file *v; /* their paths are owned, too */
+    size_t n;
+    int memory; /* what standard input had; 0: none */
+};
+SR_CHECK sr_status pd_files_of(const char *const *paths, size_t n, struct pd_files *ret,
+                               struct sr_err *err);
+void pd_files_done(struct pd_files *f);
+void pd_files_schema(const struct pd_files *f, struct buf *b); /* of opened ones */
 SR_CHECK sr_status pd_file_open(struct pd_file *f, struct sr_err *err);
 void pd_file_close(struct pd_file *f);
 SR_CHECK sr_status pd_stream_new(const struct pd_stream_opts *o, struct pd_stream **ret,
