@@ -382,6 +382,54 @@ sr_status fiber_offload(void (*work)(void *arg), void *arg, struct sr_err *err) 
     return fiber_park_(0, true, err);
 }
 
+struct fiber_work {
+    uv_work_t req;
+    struct fiber *waits; /* NULL: nobody yet */
+    bool done;
+    void (*work)(void *arg);
+    void *arg;
+};
+
+static void work_run(uv_work_t *req) {
+    struct fiber_work *w = req->data;
+    w->work(w->arg);
+}
+static void work_after(uv_work_t *req, int status) {
+    (void)status;
+    struct fiber_work *w = req->data;
+    w->done = true;
+    if (w->waits) fiber_wake_(w->waits, SR_OK);
+}
+
+sr_status fiber_work_start(void (*work)(void *arg), void *arg, struct fiber_work **ret,
+                           struct sr_err *err) {
+    struct fiber_work *w = sr_calloc_n(1, sizeof *w);
+    if (!w) return sr_fail(err, SR_E_NOMEM, "no memory for work");
+    w->work = work;
+    w->arg = arg;
+    w->req.data = w;
+    int rc = 0;
+    if (L.current) {
+        rc = uv_queue_work(&L.loop, &w->req, work_run, work_after);
+    } else { /* a command without a loop: the thread is its own */
+        work(arg);
+        w->done = true;
+    }
+    if (rc != 0) {
+        free(w);
+        return sr_fail(err, SR_E_SYS, "thread pool: %s", uv_strerror(rc));
+    }
+    *ret = w;
+    return SR_OK;
+}
+
+void fiber_work_wait(struct fiber_work *w) {
+    if (!w) return;
+    w->waits = L.current;
+    while (!w->done) (void)!fiber_park_(0, true, NULL);
+    free(w);
+}
+
 /* ---- descriptors ---- */
 
 static void on_epoll(uv_poll_t *h, int status, int events) {

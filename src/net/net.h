@@ -41,6 +41,12 @@ SR_CHECK sr_status fiber_sleep(uint64_t ms,
 /* Runs work(arg) on libuv's thread pool (hashing a file, fsync); waits. work touches only its
  * argument. */
 SR_CHECK sr_status fiber_offload(void (*work)(void *arg), void *arg, struct sr_err *err);
+/* The same beside the fiber: started, and later waited for (also at the stop: the work may use the
+ * fiber's memory), which frees it. */
+struct fiber_work;
+SR_CHECK sr_status fiber_work_start(void (*work)(void *arg), void *arg, struct fiber_work **ret,
+                                    struct sr_err *err);
+void fiber_work_wait(struct fiber_work *take_w); /* accepts NULL */
 /* Waits until fd is readable (POLLIN) or writable (POLLOUT); timeout_ms 0: for ever. */
 SR_CHECK sr_status fiber_poll_fd(int fd, int events, uint64_t timeout_ms, struct sr_err *err);
 

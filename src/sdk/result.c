@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A result: download (checked against its CID), decrypt, unpack; streamed, through unnamed files.
+/*
+ * A result: download (checked against its CID), decrypt, unpack. In one pass where the archive
+ * allows it (result_flow.c), else one after the other, through unnamed files.
  */
 #include "base/failure.h"
 #include "sdk/sdk_int.h"
@@ -36,19 +38,23 @@ sr_status sdk_result_location(struct slice location, struct cid *ret_cid, struct
                    (int)(location.n < 100 ? location.n : 100), (const char *)location.p);
 }
 
-static sr_status fetch(struct sr_client *c, const char *location, int fd, struct sr_err *err) {
-    struct download d = {.c = c, .fd = fd};
-    uint64_t bytes;
+static sr_status size_of(struct sr_client *c, const char *location, uint64_t *ret_bytes,
+                         struct sr_err *err) {
     struct cid cid;
     SR_TRY(sdk_result_location(slice_str(location), &cid, err));
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
-    sr_status st = ipfs_head(c->net.ipfs_gateway, slice_str(location), &bytes, err);
+    sr_status st = ipfs_head(c->net.ipfs_gateway, slice_str(location), ret_bytes, err);
     if (st == SR_E_NOTFOUND) sr_why(err, SR_F_RESULT_FILE_MISSING);
     if (st == SR_E_NOTFOUND) sr_hint(err, "the store may have dropped old results");
-    SR_TRY(st);
+    return st;
+}
+
+static sr_status fetch(struct sr_client *c, const char *location, uint64_t bytes, int fd,
+                       struct sr_err *err) {
+    struct download d = {.c = c, .fd = fd};
     d.total = bytes == UINT64_MAX ? 0 : bytes;
     struct ipfs_get_opts o = {0};
-    st = ipfs_get(c->net.ipfs_gateway, slice_str(location), &o, keep, &d, err);
+    sr_status st = ipfs_get(c->net.ipfs_gateway, slice_str(location), &o, keep, &d, err);
     if (st == SR_E_CRYPTO) sr_hint(err, "the store gave other bytes than the worker stored there");
     return st;
 }
@@ -97,6 +103,23 @@ static sr_status unpack(struct result_args *a, const struct hash *task, int fd,
     return sdk_unpack(encrypted ? plain : fd, a->dir, 0, &a->ret->files, &a->ret->bytes, err);
 }
 
+/* SR_E_MALFORMED, SR_E_CRYPTO: not possible with this result; nothing was made. */
+static sr_status in_one_pass(struct result_args *a, const struct hash *task, const char *location,
+                             uint64_t bytes, struct sr_err *err) {
+    cleanup_buf_wipe struct buf secret;
+    struct addr who;
+    buf_init(&secret, 16384);
+    SR_TRY(beneficiary_of(a->c, task, &who, err));
+    /* Without a key there is nothing to decrypt in passing: perhaps it is not encrypted. */
+    if (result_key_secret(a->c, &who, &secret, NULL) != SR_OK)
+        return sr_fail(err, SR_E_MALFORMED, "no key");
+    SR_TRY(sdk_result_flow(a->c, location, bytes, buf_slice(&secret), a->dir, &a->ret->files,
+                           &a->ret->bytes, err));
+    a->ret->was_encrypted = true;
+    TEXT_PUT(a->ret->dir, slice_str(a->dir));
+    return SR_OK;
+}
+
 static sr_status get(void *arg, struct sr_err *err) {
     struct result_args *a = arg;
     struct hash task;
@@ -121,9 +144,18 @@ static sr_status get(void *arg, struct sr_err *err) {
     sr_status made = fs_mkdirs(a->dir, 0700, err);
     if (made != SR_OK) sr_hint(err, "choose another folder with -o");
     if (made != SR_OK) return made;
+    uint64_t bytes;
+    struct sr_err why = {0};
+    SR_TRY(size_of(a->c, t.result_location, &bytes, err));
+    sr_status st = in_one_pass(a, &task, t.result_location, bytes, &why);
+    /* What else is wrong with it is found in order: first its bytes, then the key. */
+    if (st != SR_E_MALFORMED && st != SR_E_CRYPTO) {
+        if (st != SR_OK && err) *err = why;
+        return st;
+    }
     cleanup_close int fd = -1;
     SR_TRY(sdk_temp_file(a->dir, &fd, err));
-    SR_TRY(fetch(a->c, t.result_location, fd, err));
+    SR_TRY(fetch(a->c, t.result_location, bytes, fd, err));
     return unpack(a, &task, fd, err);
 }
 

@@ -276,6 +276,20 @@ SR_CHECK sr_status sdk_temp_file(const char *dir, int *ret_fd, struct sr_err *er
 /* "/ipfs/<cid>" and nothing else: SR_E_REFUSED. */
 SR_CHECK sr_status sdk_result_location(struct slice location, struct cid *ret_cid,
                                        struct sr_err *err);
+/* unpack.c: fails when the item's file exists already; gives an unnamed file its name, or makes a
+ * folder (fd -1). root is the folder `dir`. */
+SR_CHECK sr_status sdk_unpack_free(int root, const char *dir, const struct zip_item *item,
+                                   struct sr_err *err);
+SR_CHECK sr_status sdk_unpack_name(int root, const struct zip_item *item, int fd,
+                                   struct sr_err *err);
+/* unpack.c: the key of a result from its aes-key.rsa. */
+SR_CHECK sr_status sdk_result_key(struct slice secret_pem, struct slice sealed,
+                                  struct sr_secret *ret_key, struct sr_err *err);
+/* result_flow.c: an encrypted result of so many bytes, downloaded, decrypted and unpacked in one
+ * pass. SR_E_MALFORMED, SR_E_CRYPTO: it can't be read so, or is not sound; nothing was made. */
+SR_CHECK sr_status sdk_result_flow(struct sr_client *c, const char *location, uint64_t bytes,
+                                   struct slice secret_pem, const char *dir, size_t *ret_files,
+                                   uint64_t *ret_bytes, struct sr_err *err);
 /* Encrypted result archive -> plain zip, streamed. */
 SR_CHECK sr_status sdk_decrypt_result(const struct zip_reader *outer, struct slice secret_pem,
                                       int plain_fd, struct sr_err *err);

@@ -77,6 +77,28 @@ static sr_status extract(int root, const struct zip_reader *z, const struct zip_
     return SR_OK;
 }
 
+sr_status sdk_unpack_free(int root, const char *dir, const struct zip_item *item,
+                          struct sr_err *err) {
+    char name[ZIP_NAME_MAX + 1];
+    struct stat s;
+    text_put(name, sizeof name, item->name);
+    if (item->folder || fstatat(root, name, &s, AT_SYMLINK_NOFOLLOW) != 0) return SR_OK;
+    sr_hint(err, "choose another folder with -o");
+    return sr_fail(err, SR_E_CONFLICT, "%s/%s exists already", dir, name);
+}
+
+sr_status sdk_unpack_name(int root, const struct zip_item *item, int fd, struct sr_err *err) {
+    char last[SEGMENT_MAX + 1], unnamed[32];
+    cleanup_close int folder = -1;
+    SR_TRY(enter(root, item->name, &folder, last, err));
+    if (item->folder) return SR_OK;
+    (void)snprintf(unnamed, sizeof unnamed, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, unnamed, folder, last, AT_SYMLINK_FOLLOW) == 0) return SR_OK;
+    if (errno == EEXIST) sr_hint(err, "choose another folder with -o");
+    return sr_fail(err, errno == EEXIST ? SR_E_CONFLICT : SR_E_SYS, "can't make %.*s",
+                   (int)item->name.n, (const char *)item->name.p);
+}
+
 /* Few bytes can say that they are very many. */
 static sr_status open_archive(int zip_fd, int root, uint64_t max_bytes, struct zip_reader **ret,
                               struct sr_err *err) {
@@ -101,14 +123,7 @@ sr_status sdk_unpack(int zip_fd, const char *dir, uint64_t max_bytes, size_t *re
     size_t files = 0;
     uint64_t bytes = 0;
     for (size_t i = 0; i < zip_count(z) && st == SR_OK; i++) { /* before anything is written */
-        char name[ZIP_NAME_MAX + 1];
-        struct stat s;
-        const struct zip_item *item = zip_item_at(z, i);
-        text_put(name, sizeof name, item->name);
-        if (!item->folder && fstatat(root, name, &s, AT_SYMLINK_NOFOLLOW) == 0) {
-            sr_hint(err, "choose another folder with -o");
-            st = sr_fail(err, SR_E_CONFLICT, "%s/%s exists already", dir, name);
-        }
+        st = sdk_unpack_free(root, dir, zip_item_at(z, i), err);
     }
     for (size_t i = 0; i < zip_count(z) && st == SR_OK; i++) {
         const struct zip_item *item = zip_item_at(z, i);
@@ -153,6 +168,18 @@ static sr_status decrypt_some(void *arg, struct slice data, struct sr_err *err) 
     return SR_OK;
 }
 
+sr_status sdk_result_key(struct slice secret_pem, struct slice sealed, struct sr_secret *ret_key,
+                         struct sr_err *err) {
+    cleanup_buf_wipe struct buf secret;
+    buf_init(&secret, 1024);
+    if (rsa_decrypt(secret_pem, sealed, &secret, NULL) != SR_OK || secret.n != AES_KEY_BYTES) {
+        sr_hint(err,
+                "the result was encrypted for another key: another --keystore or beneficiary?");
+        return sr_fail(err, SR_E_CRYPTO, "Failed to decrypt results key with beneficiary key");
+    }
+    return secret_from(secret.p, secret.n, ret_key, err);
+}
+
 static sr_status decrypt_all(struct plain *p, const struct zip_reader *outer,
                              struct slice secret_pem, struct sr_err *err) {
     const struct zip_item *key = zip_find(outer, "aes-key.rsa"),
@@ -161,19 +188,11 @@ static sr_status decrypt_all(struct plain *p, const struct zip_reader *outer,
     if (!body)
         return sr_fail(err, SR_E_MALFORMED, "Missing iexec_out.zip.aes file in zip input file");
     cleanup_buf struct buf sealed;
-    cleanup_buf_wipe struct buf secret;
+    struct sr_err why = {0};
     size_t n;
     buf_init(&sealed, 1000);
-    buf_init(&secret, 1024);
     SR_TRY(zip_extract_bytes(outer, key, &sealed, err));
-    struct sr_err why = {0};
-    if (rsa_decrypt(secret_pem, buf_slice(&sealed), &secret, &why) != SR_OK ||
-        secret.n != AES_KEY_BYTES) {
-        sr_hint(err,
-                "the result was encrypted for another key: another --keystore or beneficiary?");
-        return sr_fail(err, SR_E_CRYPTO, "Failed to decrypt results key with beneficiary key");
-    }
-    SR_TRY(secret_from(secret.p, secret.n, &p->key, err));
+    SR_TRY(sdk_result_key(secret_pem, buf_slice(&sealed), &p->key, err));
     SR_TRY(zip_extract(outer, body, decrypt_some, p, err));
     sr_status st = p->iv_n == AES_IV_BYTES ? aes_cbc_end(&p->aes, p->out, &n, &why) : SR_E_CRYPTO;
     if (st != SR_OK)

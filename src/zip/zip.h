@@ -98,3 +98,30 @@ SR_CHECK sr_status zip_extract(const struct zip_reader *r, const struct zip_item
 /* Appends to ret, bounded by ret->max. */
 SR_CHECK sr_status zip_extract_bytes(const struct zip_reader *r, const struct zip_item *item,
                                      struct buf *ret, struct sr_err *err);
+
+/* ---- reading as it comes
+ * ---------------------------------------------------------------------------------------------- */
+
+/*
+ * An archive whose entries are unpacked in passing, in their order, without keeping it. What came
+ * of it is worthless until zip_flow_end has judged the whole as strictly as zip_open would.
+ * SR_E_MALFORMED also for sound archives that can't be read so (keep them, and use zip_open):
+ * stored entries of unknown length that are not the last, or come when the total is unknown;
+ * thousands of entries.
+ */
+struct zip_flow; /* owned: zip_flow_free */
+struct zip_flow_ops {
+    /* The name is as it came: judged at the end, when the reader has it. */
+    sr_status (*begin)(void *arg, struct slice name, struct sr_err *err);
+    sr_status (*data)(void *arg, struct slice data, struct sr_err *err);
+    sr_status (*end)(void *arg, struct sr_err *err);
+};
+/* total: bytes of the archive, UINT64_MAX when that is not known. */
+SR_CHECK sr_status zip_flow_new(const struct zip_flow_ops *ops, void *arg, uint64_t total,
+                                struct zip_flow **ret, struct sr_err *err);
+SR_CHECK sr_status zip_flow_add(struct zip_flow *f, struct slice in, struct sr_err *err);
+/* After the last byte. *ret: the entries in the order in which they passed; borrowed from f, for
+ * looking only. */
+SR_CHECK sr_status zip_flow_end(struct zip_flow *f, const struct zip_limits *limits,
+                                const struct zip_reader **ret, struct sr_err *err);
+void zip_flow_free(struct zip_flow *f); /* accepts NULL, at any point */

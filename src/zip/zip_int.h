@@ -25,5 +25,22 @@
 #define MAX32       0xffffffffu
 #define MAX16       0xffffu
 
+/* Parts of an archive, where they stand in it; sorted, apart. */
+struct zip_seg {
+    uint64_t at;
+    size_t from, n; /* in bytes */
+};
+struct zip_frame {
+    struct buf bytes;
+    struct zip_seg *seg;
+    size_t n;
+};
+/* zip_open_bytes over an archive of `size` bytes of which only the frame is there: what is not is
+ * SR_E_MALFORMED when it is looked at. Borrows the frame for the reader's life. */
+SR_CHECK sr_status zip_open_frame(const struct zip_frame *frame, uint64_t size,
+                                  const struct zip_limits *limits, struct zip_reader **ret,
+                                  struct sr_err *err);
+uint64_t zip_data_at(const struct zip_item *item); /* offset of an entry's data */
+
 /* Relative, no empty, "." or ".." segment, no backslash or NUL; folders end with one '/'. */
 bool zip_name_ok(struct slice name, bool folder);

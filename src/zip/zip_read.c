@@ -22,6 +22,7 @@ struct entry {
 struct zip_reader {
     int fd; /* -1: bytes */
     struct slice bytes;
+    const struct zip_frame *frame; /* instead */
     uint64_t size;
     struct buf dir;
     size_t n;
@@ -33,9 +34,27 @@ static sr_status broken(struct sr_err *err, const char *what) {
     return sr_fail(err, SR_E_MALFORMED, "not a sound zip archive: %s", what);
 }
 
+static sr_status frame_read(const struct zip_frame *f, uint64_t at, void *p, size_t n,
+                            struct sr_err *err) {
+    size_t lo = 0, hi = f->n; /* the last one that begins at or before */
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (f->seg[mid].at <= at)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const struct zip_seg *s = lo ? &f->seg[lo - 1] : NULL;
+    if (!s || at - s->at > s->n || n > s->n - (size_t)(at - s->at))
+        return broken(err, "a header lies in data");
+    if (n) memcpy(p, f->bytes.p + s->from + (size_t)(at - s->at), n);
+    return SR_OK;
+}
+
 static sr_status read_at(const struct zip_reader *r, uint64_t at, void *p, size_t n,
                          struct sr_err *err) {
     if (at > r->size || n > r->size - at) return broken(err, "it ends too early");
+    if (r->frame) return frame_read(r->frame, at, p, n, err);
     if (r->fd < 0) {
         if (n) memcpy(p, r->bytes.p + at, n);
         return SR_OK;
@@ -280,13 +299,14 @@ static sr_status load(struct zip_reader *r, const struct zip_limits *limits, str
     return check_names(r, err);
 }
 
-static sr_status open_any(int fd, struct slice bytes, uint64_t size,
+static sr_status open_any(int fd, struct slice bytes, const struct zip_frame *frame, uint64_t size,
                           const struct zip_limits *limits, struct zip_reader **ret,
                           struct sr_err *err) {
     struct zip_reader *r = sr_calloc_n(1, sizeof *r);
     if (!r) return sr_fail(err, SR_E_NOMEM, "no memory for an archive");
     r->fd = fd;
     r->bytes = bytes;
+    r->frame = frame;
     r->size = size;
     buf_init(&r->dir, ZIP_DIR_MAX);
     sr_status st = load(r, limits, err);
@@ -302,12 +322,22 @@ sr_status zip_open_fd(int fd, const struct zip_limits *limits, struct zip_reader
     struct stat s;
     if (fstat(fd, &s) != 0) return sr_fail(err, SR_E_SYS, "look at an archive");
     if (!S_ISREG(s.st_mode)) return sr_fail(err, SR_E_MALFORMED, "an archive must be a file");
-    return open_any(fd, (struct slice){NULL, 0}, (uint64_t)s.st_size, limits, ret, err);
+    return open_any(fd, (struct slice){NULL, 0}, NULL, (uint64_t)s.st_size, limits, ret, err);
 }
 
 sr_status zip_open_bytes(struct slice bytes, const struct zip_limits *limits,
                          struct zip_reader **ret, struct sr_err *err) {
-    return open_any(-1, bytes, bytes.n, limits, ret, err);
+    return open_any(-1, bytes, NULL, bytes.n, limits, ret, err);
+}
+
+sr_status zip_open_frame(const struct zip_frame *frame, uint64_t size,
+                         const struct zip_limits *limits, struct zip_reader **ret,
+                         struct sr_err *err) {
+    return open_any(-1, (struct slice){NULL, 0}, frame, size, limits, ret, err);
+}
+
+uint64_t zip_data_at(const struct zip_item *item) {
+    return ((const struct entry *)item)->data_at; /* its first member */
 }
 
 void zip_reader_free(struct zip_reader *r) {

@@ -278,6 +278,24 @@ class Faults(unittest.TestCase):
         shutil.copy(wrong, os.path.join(other, right))
         self.refused("result", r["task"], "-o", self.n.folder("wrong"), keystore=other, says="Failed to decrypt")
 
+    def test_a_result_tampered_in_the_store(self):
+        r = self.n.cli("run", self.faults, "-o", self.n.folder("sound"), who="carol")
+        path = self.blob(self.n.cli("task", "show", r["task"])["result"].split("/")[-1])
+        with open(path, "rb") as f:
+            sound = f.read()
+        os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
+        try:
+            for at in (45, len(sound) // 2, len(sound) - 3):  # the key, the body, the directory
+                with open(path, "wb") as f:
+                    f.write(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1:])
+                out = self.n.folder(f"tampered{at}")
+                self.refused("result", r["task"], "-o", out, says="CID", who="carol")
+                self.assertEqual([f for _, _, files in os.walk(out) for f in files], [])
+        finally:
+            with open(path, "wb") as f:
+                f.write(sound)
+        self.n.cli("result", r["task"], "-o", self.n.folder("sound again"), who="carol")
+
     def test_the_result_key_is_private(self):
         self.n.cli("run", self.faults, "-o", self.n.folder("key"), who="carol")
         for name in os.listdir(self.n.keystore):

@@ -86,6 +86,19 @@ static void slow_sum(void *arg) {
     for (uint64_t i = 0; i < 1000000; i++) *v += i & 1;
 }
 
+FIBER_TEST(work_goes_on_beside_the_fiber) {
+    struct fiber_work *a = NULL, *b = NULL;
+    uint64_t x = 0, y = 0;
+    SR_TRY(fiber_work_start(slow_sum, &x, &a, err));
+    SR_TRY(fiber_work_start(slow_sum, &y, &b, err));
+    SR_TRY(fiber_sleep(1, err)); /* one may be done before anybody waits for it */
+    fiber_work_wait(a);
+    fiber_work_wait(b);
+    fiber_work_wait(NULL);
+    CHECK(x == 500000 && y == 500000);
+    return SR_OK;
+}
+
 FIBER_TEST(offloaded_work_is_done_when_it_returns) {
     uint64_t v = 0;
     SR_TRY(fiber_offload(slow_sum, &v, err));
@@ -195,6 +208,7 @@ int main(void) {
         cmocka_unit_test(a_condition_wakes_all_that_wait),
         cmocka_unit_test(a_wait_times_out_and_leaves_the_condition),
         cmocka_unit_test(a_mutex_serves_in_order_of_arrival),
+        cmocka_unit_test(work_goes_on_beside_the_fiber),
         cmocka_unit_test(offloaded_work_is_done_when_it_returns),
         cmocka_unit_test(polling_a_pipe_waits_for_its_byte),
         cmocka_unit_test(two_thousand_fibers_with_deep_stacks_all_end),
