@@ -7,6 +7,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <strongroom/status.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,9 +30,9 @@ struct sr_failure {
  *
  * Returns a static line, NULL when the code is not in the catalogue. Thread: any.
  */
-const struct sr_failure *sr_failure_find(const char *text);
+SR_PUBLIC const struct sr_failure *sr_failure_find(const char *text);
 /* The i-th line, in the table's order (by stage); NULL after the last. */
-const struct sr_failure *sr_failure_at(size_t i);
+SR_PUBLIC const struct sr_failure *sr_failure_at(size_t i);
 
 #ifdef __cplusplus
 }

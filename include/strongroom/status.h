@@ -8,6 +8,8 @@
 #pragma once
 #include <stdarg.h>
 
+#define SR_PUBLIC __attribute__((visibility("default"))) /* what libstrongroom exports */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -49,9 +51,9 @@ struct sr_err {
 
 /* The code's text ("not found"), its name ("SR_E_NOTFOUND"), its HTTP status. Never NULL; unknown:
  * "unknown". */
-const char *sr_status_text(sr_status code);
-const char *sr_status_name(sr_status code);
-int sr_status_http(sr_status code);
+SR_PUBLIC const char *sr_status_text(sr_status code);
+SR_PUBLIC const char *sr_status_name(sr_status code);
+SR_PUBLIC int sr_status_http(sr_status code);
 
 #ifdef __cplusplus
 }

@@ -27,8 +27,7 @@
 extern "C" {
 #endif
 
-#define SR_PUBLIC __attribute__((visibility("default")))
-#define SR_WARN   __attribute__((warn_unused_result))
+#define SR_WARN __attribute__((warn_unused_result))
 
 #define SR_ADDR_TEXT   43 /* "0x", 40 digits, NUL */
 #define SR_HASH_TEXT   67 /* "0x", 64 digits, NUL */

@@ -15,9 +15,16 @@ from harness import Network, PATIENTS, PROGRAM, ROOT, BUILD
 
 
 class Sdk(unittest.TestCase):
-    def compile(self, name, folder):
+    def test_the_binary_interface_is_the_one_written_down(self):
+        done = subprocess.run([os.path.join(ROOT, "tools", "abi")], capture_output=True, text=True, check=False,
+                              env={**os.environ, "STRONGROOM_BUILD": BUILD})
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+
+    def compile(self, name, folder, shared):
         flags = subprocess.run(["pkg-config", "--cflags", "--libs", "strongroom"], capture_output=True, text=True, check=True,
                                env={**os.environ, "PKG_CONFIG_PATH": os.path.join(BUILD, "meson-uninstalled")}).stdout.split()
+        if not shared:
+            flags = [os.path.join(BUILD, "src", "sdk", "libstrongroom.a") if f == "-lstrongroom" else f for f in flags]
         program = os.path.join(folder, name)
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(ROOT, "include"),
                         os.path.join(ROOT, "examples", name + ".c"), *flags, "-o", program], check=True)
@@ -27,10 +34,10 @@ class Sdk(unittest.TestCase):
     def test_the_examples_are_built_by_pkg_config_and_do_the_story(self):
         with Network() as n:
             n.up()
-            protect, run = self.compile("protect", n.home), self.compile("run", n.home)
+            protect, run = self.compile("protect", n.home, True), self.compile("run", n.home, False)
             app = n.app("patient-stats", "bob")
             csv = n.file("p.csv", PATIENTS)
-            env = {**n.env, "STRONGROOM_KEYSTORE": n.keystore}
+            env = {**n.env, "STRONGROOM_KEYSTORE": n.keystore, "LD_LIBRARY_PATH": os.path.join(BUILD, "src", "sdk")}
             done = subprocess.run([protect, n.dir, "alice", csv, app, "bob"], capture_output=True, text=True, env=env,
                                   timeout=60, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
