@@ -108,28 +108,38 @@ static sr_status invalid(struct sr_err *err) {
     return sr_fail(err, SR_E_REFUSED, "invalid authorization");
 }
 
+/* Signed by the account's own key; else a contract may say that it has signed (ERC-1271). */
+static bool is_signed(struct market *m, const struct addr *who, const struct hash *h,
+                      struct slice sig) {
+    struct addr signer;
+    bool ok = false;
+    if (secp_recover(h, sig, &signer, NULL) == SR_OK && addr_eq(&signer, who)) return true;
+    return eth_check_signature(m->rpc, who, h, sig, (struct eth_at){0}, &ok, NULL) == SR_OK && ok;
+}
+
 sr_status auth_check(struct market *m, struct http_req *rq, struct addr *ret_who,
                      struct sr_err *err) {
     struct slice header, hash_hex, rest, sig_hex, who_hex;
     struct hash h;
-    struct addr who, signer;
-    uint8_t sig[65];
+    struct addr who;
+    cleanup_buf struct buf text, sig;
+    buf_init(&text, 256);
+    buf_init(&sig, POCO_SIGN_MAX);
     if (!http_header(rq, "authorization", &header) || !slice_cut(header, '_', &hash_hex, &rest) ||
         !slice_cut(rest, '_', &sig_hex, &who_hex) || !hash_parse(hash_hex, &h) ||
-        !slice_starts(sig_hex, "0x") || !hex_decode(sig_hex, sig, 65) || !addr_parse(who_hex, &who))
+        !slice_starts(sig_hex, "0x") || !hex_decode_buf(sig_hex, &sig) || sig.bad ||
+        !addr_parse(who_hex, &who))
         return invalid(err);
     uint64_t now = clock_unix_ms(), old = now > MARKET_CHALLENGE_MS ? now - MARKET_CHALLENGE_MS : 0;
-    cleanup_buf struct buf text;
-    buf_init(&text, 256);
     if (db_get_bytes(m->db, "SELECT challenge FROM challenge WHERE who = $1 AND made > $2",
                      DB_ARGS(db_addr(&who), db_u64(old)), &text, NULL) != SR_OK)
         return invalid(err);
     struct hash want = eip712_challenge("iExec Gateway", m->chain_id, buf_slice(&text));
-    if (!hash_eq(&want, &h) || secp_recover(&h, slice_of(sig, 65), &signer, NULL) != SR_OK ||
-        !addr_eq(&signer, &who))
-        return invalid(err);
+    if (!hash_eq(&want, &h) || !is_signed(m, &who, &h, buf_slice(&sig))) return invalid(err);
     SR_TRY(group_join(m, err));
-    SR_TRY(db_run(m->db, "DELETE FROM challenge WHERE who = $1", DB_ARGS(db_addr(&who)), err));
+    SR_TRY(db_run(m->db, "DELETE FROM challenge WHERE who = $1 AND challenge = $2",
+                  DB_ARGS(db_addr(&who), db_text(buf_slice(&text))), err));
+    if (db_changed(m->db) != 1) return invalid(err); /* somebody was quicker with it */
     *ret_who = who;
     return SR_OK;
 }
