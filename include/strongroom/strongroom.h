@@ -313,6 +313,12 @@ SR_PUBLIC void sr_app_done(struct sr_app *a);
  * and registers it, and publishes a free, unlimited app order unless no_publish. */
 SR_PUBLIC SR_WARN sr_status sr_app_deploy(struct sr_client *c, const char *dir, bool no_publish,
                                           struct sr_app *ret_a, struct sr_err *err);
+/* The same of an image that is there already: docker://HOST/NAME:TAG, oci-archive:FILE or oci:DIR
+ * (needs skopeo). It goes to the store; its manifest's digest is the app's checksum. name NULL: the
+ * image's. */
+SR_PUBLIC SR_WARN sr_status sr_app_deploy_image(struct sr_client *c, const char *image,
+                                                const char *name, bool no_publish,
+                                                struct sr_app *ret_a, struct sr_err *err);
 SR_PUBLIC SR_WARN sr_status sr_app_show(struct sr_client *c, const char *app, struct sr_app *ret_a,
                                         struct sr_err *err);
 
@@ -449,6 +455,16 @@ struct sr_bundle {
 SR_PUBLIC SR_WARN sr_status sr_task_bundle(struct sr_client *c, const char *task,
                                            const char *policy_file, const char *file,
                                            struct sr_bundle *ret_b, struct sr_err *err);
+
+struct sr_step {
+    char status[48], cause[80];
+    char worker[SR_ADDR_TEXT]; /* whose step; "" of the task itself */
+    uint64_t unix_ms;
+};
+/* The task's steps by time, as its scheduler wrote them down. ret_list is owned: sr_free. */
+SR_PUBLIC SR_WARN sr_status sr_task_steps(struct sr_client *c, const char *task,
+                                          struct sr_step **ret_list, size_t *ret_n,
+                                          struct sr_err *err);
 
 struct sr_deal {
     char deal[SR_HASH_TEXT];

@@ -137,6 +137,9 @@ sr_status cmd_data_show(struct cli *c, struct sr_err *err);
 sr_status cmd_app_init(struct cli *c, struct sr_err *err);
 sr_status cmd_app_test(struct cli *c, struct sr_err *err);
 sr_status cmd_app_build(struct cli *c, struct sr_err *err);
+sr_status cmd_app_debug(struct cli *c, struct sr_err *err);
+/* cmd_run.c: what the app tried on the network */
+void cli_put_egress(struct cli *c, const struct sr_task *t);
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_app_show(struct cli *c, struct sr_err *err);
 sr_status cmd_run(struct cli *c, struct sr_err *err);

@@ -312,6 +312,14 @@ static void put_app(struct cli *c, const struct sr_app *a) {
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err) {
     struct sr_app a = {0};
     cleanup_free char *dir = NULL;
+    const char *image = cli_value(c, "--from-image");
+    if (image) {
+        SR_TRY(sr_app_deploy_image(c->client, image, cli_value(c, "--name"),
+                                   cli_flag(c, "--no-publish"), &a, err));
+        put_app(c, &a);
+        sr_app_done(&a);
+        return SR_OK;
+    }
     SR_TRY(project_find(c->n_args > 0 ? c->args[0] : ".", &dir, err));
     SR_TRY(project_make(c, dir, err));
     SR_TRY(sr_app_deploy(c->client, dir, cli_flag(c, "--no-publish"), &a, err));

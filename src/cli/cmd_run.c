@@ -217,7 +217,7 @@ sr_status cmd_deal_show(struct cli *c, struct sr_err *err) {
 }
 
 /* What the app tried on the network: in JSON always, for people when it tried anything. */
-static void put_egress(struct cli *c, const struct sr_task *t) {
+void cli_put_egress(struct cli *c, const struct sr_task *t) {
     const struct sr_egress_count *e = &t->egress;
     char text[200];
     if (!t->has_egress) return;
@@ -254,7 +254,7 @@ static void put_task(struct cli *c, const struct sr_task *t) {
     out_time(c, c->json ? "finalDeadline" : "final deadline", t->final_deadline_unix_s);
     out_str(c, "result", t->result_location);
     out_str(c, "digest", t->result_digest);
-    put_egress(c, t);
+    cli_put_egress(c, t);
     out_end(c);
 }
 

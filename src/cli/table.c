@@ -74,7 +74,11 @@ static const struct cli_opt o_find[] = {
 };
 static const struct cli_opt o_list[] = {OPT("--owner", "WHO", "of somebody else")};
 static const struct cli_opt o_deploy[] = {
-    OPT("--no-publish", NULL, "register the app, but publish no order for it")};
+    OPT("--no-publish", NULL, "register the app, but publish no order for it"),
+    OPT("--from-image", "IMAGE",
+        "deploy docker://HOST/NAME:TAG, oci-archive:FILE or oci:DIR instead of a folder (skopeo)"),
+    OPT("--name", "NAME", "with --from-image: the app's name"),
+};
 static const struct cli_opt o_init[] = {
     OPT("--language", "LANG", "python (default), javascript or c"),
     OPT("--data", "HOW", "protected data: none, one (default) or bulk"),
@@ -310,6 +314,9 @@ const struct cli_cmd cli_commands[] = {
      "unlimited app order\n"
      "unless --no-publish. Says which hosts the app may talk to.",
      N(o_deploy), cmd_app_deploy},
+    {"app debug", "TASK", 1, 1,
+     "a task's steps and times, its cause, what to do, and what it tried on the network", "", NONE,
+     cmd_app_debug},
     {"app show", "APP", 1, 1, "owner, image, checksum", "", NONE, cmd_app_show},
     {"run", "APP", 1, 1, "run an app, wait, and decrypt the result",
      "APP is an address, a name, or a project's folder (.): what was deployed from it last. "

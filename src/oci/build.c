@@ -134,6 +134,11 @@ static sr_status add_extra(struct plan *p, const struct oci_extra *x, struct sr_
 
 static sr_status add_path(struct plan *p, const char *path, unsigned depth, struct sr_err *err);
 
+static bool is_named(const char *path, const char *name) {
+    const char *slash = strrchr(path, '/');
+    return strcmp(slash ? slash + 1 : path, name) == 0;
+}
+
 /* What a project holds beside its app. */
 static bool is_projects(const char *name) {
     static const char *const names[] = {"app.json", "cache", "output", "mock"};
@@ -154,6 +159,8 @@ static sr_status add_folder(struct plan *p, const char *path, unsigned depth, st
         char full[OCI_MAX_PATH + 1];
         if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0) continue;
         if (path[0] == 0 && is_projects(de->d_name)) continue;
+        if (strcmp(de->d_name, ".bin") == 0 && is_named(path, "node_modules"))
+            continue; /* links to commands: npm's, not the app's */
         int n = snprintf(full, sizeof full, "%s%s%s", path, path[0] ? "/" : "", de->d_name);
         st = n < 0 || (size_t)n >= sizeof full
                  ? sr_fail(err, SR_E_TOOBIG, "a path below '%s' is too long", path)

@@ -348,6 +348,7 @@ static sr_status open_image(struct oci_image *img, const struct hash *want, stru
     uint64_t schema;
     SR_TRY(read_json(img, &img->index, false, "index", &index, err));
     SR_TRY(pick_manifest(img, json_root(index), want, &b, err));
+    img->manifest = b.digest;
     SR_TRY(read_json(img, &b, true, "manifest", &manifest, err));
     if (!json_u64(json_get(json_root(manifest), "schemaVersion"), &schema) || schema != 2)
         return sr_fail(err, SR_E_MALFORMED, "the image's manifest is not of schema 2");
@@ -386,4 +387,8 @@ void oci_close(struct oci_image *img) {
 
 const struct oci_config *oci_config(const struct oci_image *img) {
     return &img->config;
+}
+
+struct hash oci_manifest(const struct oci_image *img) {
+    return img->manifest;
 }

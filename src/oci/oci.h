@@ -65,7 +65,8 @@ struct oci_image;
  */
 SR_CHECK sr_status oci_open(struct oci_source src, const struct hash *want,
                             struct oci_image **ret_img, struct sr_err *err);
-void oci_close(struct oci_image *img); /* accepts NULL */
+void oci_close(struct oci_image *img);                 /* accepts NULL */
+struct hash oci_manifest(const struct oci_image *img); /* its digest: the app's checksum */
 const struct oci_config *oci_config(const struct oci_image *img);
 
 struct oci_limits {

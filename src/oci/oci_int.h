@@ -18,6 +18,7 @@ struct oci_image {
     struct oci_blob *blobs;
     size_t n_blobs;
     struct oci_blob index;
+    struct hash manifest;
     bool has_index, has_layout;
     struct oci_layer layers[OCI_MAX_LAYERS];
     size_t n_layers;

@@ -145,6 +145,27 @@ static void child_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A name without "/" is looked up along the image's PATH, as container engines do. */
+static void exec_app(const struct app_spec *spec) {
+    static const char name[] = "PATH=";
+    const char *program = spec->argv[0];
+    char path[4096];
+    struct slice rest = {NULL, 0}, one;
+    if (strchr(program, '/')) {
+        (void)execve(program, spec->argv, spec->envp);
+        return;
+    }
+    for (char *const *e = spec->envp; *e; e++)
+        if (strncmp(*e, name, sizeof name - 1) == 0) rest = slice_str(*e + sizeof name - 1);
+    errno = ENOENT;
+    while (rest.n > 0) {
+        (void)slice_cut(rest, ':', &one, &rest);
+        int n = snprintf(path, sizeof path, "%.*s/%s", (int)one.n, (const char *)one.p, program);
+        if (n > 0 && (size_t)n < sizeof path) (void)execve(path, spec->argv, spec->envp);
+        if (errno != ENOENT && errno != ENOTDIR) return;
+    }
+}
+
 _Noreturn static void child_main(const struct app_spec *spec, const struct child_fds *f) {
     char go;
     if (read(f->go, &go, 1) != 1) _exit(127); /* the room has gone */
@@ -159,7 +180,7 @@ _Noreturn static void child_main(const struct app_spec *spec, const struct child
     (void)umask(0022);
     if (chdir(spec->workdir) != 0) child_fails(3, true, "the image's working folder");
     child_drop(3);
-    (void)execve(spec->argv[0], spec->argv, spec->envp);
+    exec_app(spec);
     child_fails(3, true, "starting the image's program");
 }
 

@@ -36,7 +36,7 @@ void jail_as_app(const struct jail *j);
 void jail_as_room(void);
 
 struct app_spec {
-    char *const *argv; /* argv[0] absolute, inside the image */
+    char *const *argv; /* argv[0] inside the image; without "/": along envp's PATH */
     char *const *envp;
     const char *workdir;
     uint32_t processes;

@@ -15,7 +15,8 @@ void sr_app_done(struct sr_app *a) {
 
 struct app_args {
     struct sr_client *c;
-    const char *dir; /* or the app's address or name */
+    const char *dir;          /* or the app's address or name */
+    const char *image, *name; /* an image instead of a folder; its app's name */
     bool no_publish;
     struct sr_app *ret;
 };
@@ -60,14 +61,18 @@ static sr_status build_image(const char *dir, const char *path, struct oci_built
 }
 
 /* Builds in a private temporary folder, uploads, and removes it. */
-static sr_status pack(struct sr_client *c, const char *dir, struct oci_built *built,
-                      struct dag_result *ret, struct sr_err *err) {
+static sr_status pack(const struct app_args *a, struct oci_built *built, struct dag_result *ret,
+                      struct sr_err *err) {
+    struct sr_client *c = a->c;
+    const char *dir = a->image ? a->image : a->dir;
     char folder[] = "/tmp/strongroom-app-XXXXXX";
     if (!mkdtemp(folder)) return sr_fail(err, SR_E_SYS, "can't make a temporary folder");
     cleanup_free char *path = path_join(folder, "image.tar");
     sr_status st = path ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
     sdk_progress(c, "pack", NULL, 0, 0, dir);
-    if (st == SR_OK) st = build_image(dir, path, built, err);
+    if (st == SR_OK)
+        st = a->image ? sdk_copy_image(a->image, a->name, path, built, err)
+                      : build_image(dir, path, built, err);
     if (st == SR_OK) {
         cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         struct upload u = {c, fd, 0, built->size};
@@ -127,7 +132,7 @@ static sr_status deploy_built(struct app_args *a, struct oci_built *built, struc
     struct sr_client *c = a->c;
     struct dag_result d;
     struct addr app;
-    SR_TRY(pack(c, a->dir, built, &d, err));
+    SR_TRY(pack(a, built, &d, err));
     (void)snprintf(a->ret->multiaddr, sizeof a->ret->multiaddr, "/ipfs/%s", cid_text(&d.cid).s);
     hash_put(a->ret->checksum, &built->manifest);
     addr_put(a->ret->owner, &c->me);
@@ -199,6 +204,12 @@ static sr_status run(struct app_args *a, sdk_fn fn, struct sr_app *ret_a, struct
 sr_status sr_app_deploy(struct sr_client *c, const char *dir, bool no_publish, struct sr_app *ret_a,
                         struct sr_err *err) {
     struct app_args a = {.c = c, .dir = dir, .no_publish = no_publish};
+    return run(&a, deploy, ret_a, err);
+}
+
+sr_status sr_app_deploy_image(struct sr_client *c, const char *image, const char *name,
+                              bool no_publish, struct sr_app *ret_a, struct sr_err *err) {
+    struct app_args a = {.c = c, .image = image, .name = name, .no_publish = no_publish};
     return run(&a, deploy, ret_a, err);
 }
 

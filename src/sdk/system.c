@@ -63,11 +63,11 @@ static const char *const left_out_paths[] = {"/usr/share/doc/",
 
 /* ---- dpkg-query ---- */
 
-static sr_status run(char *const *argv, struct buf *out, struct sr_err *err) {
+sr_status sdk_program(char *const *argv, struct buf *out, const char *hint, struct sr_err *err) {
     int ends[2];
     pid_t pid;
     posix_spawn_file_actions_t fa;
-    if (pipe2(ends, O_CLOEXEC) != 0) return sr_fail(err, SR_E_SYS, "asking dpkg");
+    if (pipe2(ends, O_CLOEXEC) != 0) return sr_fail(err, SR_E_SYS, "starting %s", argv[0]);
     int rc = posix_spawn_file_actions_init(&fa);
     if (rc == 0) rc = posix_spawn_file_actions_adddup2(&fa, ends[1], 1);
     if (rc == 0) rc = posix_spawnp(&pid, argv[0], &fa, NULL, argv, environ);
@@ -75,7 +75,7 @@ static sr_status run(char *const *argv, struct buf *out, struct sr_err *err) {
     (void)close(ends[1]);
     if (rc != 0) {
         (void)close(ends[0]);
-        sr_hint(err, "apps with a base are packed on Debian, from its installed packages");
+        sr_hint(err, "%s", hint);
         return sr_fail(err, SR_E_UNAVAILABLE, "cannot start %s: %s", argv[0], strerror(rc));
     }
     for (;;) {
@@ -95,6 +95,11 @@ static sr_status run(char *const *argv, struct buf *out, struct sr_err *err) {
     return SR_OK;
 }
 
+static sr_status run(char *const *argv, struct buf *out, struct sr_err *err) {
+    return sdk_program(argv, out, "apps with a base are packed on Debian, from installed packages",
+                       err);
+}
+
 struct package {
     struct slice name, before, depends; /* of the text */
     bool wanted;
@@ -105,6 +110,7 @@ struct packages {
     size_t n;
     struct package *order[MAX_PACKAGES]; /* wanted */
     size_t n_order;
+    char *node; /* a Node.js that is no package's; owned */
 };
 
 static struct slice plain_name(struct slice s) {
@@ -296,24 +302,48 @@ static struct slice package_of(struct slice word) {
     return word;
 }
 
+/* The executable that a shell would find. */
+static char *on_path(const char *name) {
+    const char *path = getenv("PATH");
+    struct slice rest = slice_str(path ? path : "/usr/local/bin:/usr/bin:/bin"), one;
+    while (rest.n > 0) {
+        (void)slice_cut(rest, ':', &one, &rest);
+        cleanup_free char *dir = slice_dup(one);
+        cleanup_free char *full = dir ? path_join(dir, name) : NULL;
+        if (full && access(full, X_OK) == 0) return realpath(full, NULL);
+    }
+    return NULL;
+}
+
+/* Node.js is often no package: then the program on PATH, with the libraries that it needs. */
+static sr_status want_word(struct packages *p, struct slice word, struct sr_err *err) {
+    struct slice name = package_of(word);
+    if (slice_is(name, "nodejs") && !find(p, name) && (p->node = on_path("node")) != NULL) {
+        SR_TRY(want_all(p, SLICE_LIT("libc6"), err));
+        return want_all(p, SLICE_LIT("libstdc++6"), err);
+    }
+    return want_all(p, name, err);
+}
+
 static sr_status gather(const struct json_val *base, struct packages *p, struct sdk_system *s,
                         struct sr_err *err) {
     struct slice word;
     SR_TRY(read_packages(p, err));
     if (json_str(base, &word)) {
-        SR_TRY(want_all(p, package_of(word), err));
+        SR_TRY(want_word(p, word, err));
     } else {
         if (!json_is(base, JSON_ARRAY))
             return sr_fail(err, SR_E_USAGE, "app.json: base is neither a package nor a list");
         for (const struct json_val *i = json_first(base); i; i = json_next(i)) {
             if (!json_str(i, &word))
                 return sr_fail(err, SR_E_USAGE, "app.json: base holds something that is no text");
-            SR_TRY(want_all(p, package_of(word), err));
+            SR_TRY(want_word(p, word, err));
         }
     }
     s->v = sr_calloc_n(MAX_FILES, sizeof *s->v);
     if (!s->v) return sr_fail(err, SR_E_NOMEM, "list of files");
     SR_TRY(put_common(s, err));
+    if (p->node) SR_TRY(put(s, "usr/bin/node", p->node, NULL, err));
     return put_packages(s, p, err);
 }
 
@@ -334,6 +364,7 @@ sr_status sdk_system_of(const char *dir, struct sdk_system *ret, struct sr_err *
     sr_status st = gather(base, &p, &s, err);
     buf_done(&p.text);
     free(p.v);
+    free(p.node);
     if (st != SR_OK) {
         sdk_system_done(&s);
         return st;

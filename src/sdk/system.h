@@ -20,3 +20,20 @@ struct sdk_system { /* owned: sdk_system_done */
  * package is not installed. */
 SR_CHECK sr_status sdk_system_of(const char *dir, struct sdk_system *ret, struct sr_err *err);
 void sdk_system_done(struct sdk_system *s);
+
+/* Runs a program, found along PATH, to its end; its standard output into out. SR_E_UNAVAILABLE when
+ * it does not start or fails. */
+SR_CHECK sr_status sdk_program(char *const *argv, struct buf *out, const char *hint,
+                               struct sr_err *err);
+/*
+ * sdk_copy_image - an image from elsewhere as an archive of ours
+ *
+ * image    docker://..., oci-archive:FILE or oci:DIR: what skopeo reads
+ * name     of the app; NULL: made of the image's
+ * ret      owned: oci_built_done
+ *
+ * All of it is checked: digests of manifest, config and layers by skopeo on the way, of manifest
+ * and config here, of the layers by the room.
+ */
+SR_CHECK sr_status sdk_copy_image(const char *image, const char *name, const char *archive,
+                                  struct oci_built *ret, struct sr_err *err);

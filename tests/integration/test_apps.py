@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Apps from the command line: what they may reach, and what is told of it."""
+import hashlib
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import threading
 import unittest
 
@@ -13,6 +16,36 @@ import harness
 from harness import Network
 
 NETAPP = os.path.join(harness.BUILD, "tests", "integration", "netapp")
+
+
+def rename_program(image, copy, program):
+    """The same OCI archive, but its entrypoint's first word is another."""
+    with tarfile.open(image) as tar:
+        files = {m.name: tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+
+    def replace(digest, change):
+        doc = json.loads(files.pop("blobs/sha256/" + digest.split(":")[1]))
+        change(doc)
+        data = json.dumps(doc).encode()
+        new = hashlib.sha256(data).hexdigest()
+        files["blobs/sha256/" + new] = data
+        return {"digest": "sha256:" + new, "size": len(data)}
+
+    index = json.loads(files["index.json"])
+
+    def change_config(doc):
+        doc["config"]["Entrypoint"][0] = program
+
+    def change_manifest(doc):
+        doc["config"].update(replace(doc["config"]["digest"], change_config))
+
+    index["manifests"][0].update(replace(index["manifests"][0]["digest"], change_manifest))
+    files["index.json"] = json.dumps(index).encode()
+    with tarfile.open(copy, "w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
 
 
 class Echo:
@@ -130,8 +163,7 @@ class Projects(unittest.TestCase):
             return f.read()
 
     def test_hello_world_from_nothing(self):
-        if self.n.process is None:
-            self.n.up()
+        self.need_network()
         self.here("app", "init", "hello")
         self.here("app", "test", folder="hello")
         self.assertEqual(self.text("hello", "output", "result.txt"), "Hello, Alice protected data!\n")
@@ -186,6 +218,123 @@ class Projects(unittest.TestCase):
         with open(os.path.join(self.n.home, "same", "src", "app.py"), "a", encoding="utf-8") as f:
             f.write("# another\n")
         self.assertNotEqual(self.here("app", "build", folder="same")["measurement"], first["measurement"])
+
+    def need_network(self):
+        if self.n.process is None:
+            self.n.up()
+
+    def test_debug_tells_the_story_of_a_task(self):
+        self.need_network()
+        self.here("app", "init", "story", "--data", "none")
+        self.here("app", "deploy", folder="story")
+        run = self.here("run", ".", "--args", "x", folder="story")
+        a = self.n.cli("app", "debug", run["task"], who="bob")
+        told = [s["status"] for s in a["steps"]]
+        self.assertIn("COMPLETED", told)
+        self.assertTrue(any(s.get("worker") for s in a["steps"]), a)
+        times = [s["time"] for s in a["steps"]]
+        self.assertEqual(times, sorted(times))
+        self.assertGreater(times[0], 1500000000000)
+        with open(os.path.join(self.n.home, "story", "src", "app.py"), "w", encoding="utf-8") as f:
+            f.write("import sys\nprint('so far so good')\nsys.exit(3)\n")
+        app = self.here("app", "deploy", folder="story")["address"]
+        failed = self.n.cli("run", app, "--json", who="bob", code=4)
+        task = next(w for w in failed.err.replace('"', " ").split() + failed.out.replace('"', " ").split()
+                    if w.startswith("0x") and len(w) == 66 and self.n.cli("task", "show", w, code=None).code == 0)
+        a = self.n.cli("app", "debug", task, who="bob")
+        self.assertIn("exit code 3", a["cause"])
+        self.assertTrue(a["next"])
+        words = self.n.cli("app", "debug", task, who="carol", as_json=False)
+        self.assertIn("ms  task", words.out)
+
+    def test_an_image_from_elsewhere(self):
+        self.need_network()
+        self.here("app", "init", "image", "--data", "none")
+        built = self.here("app", "build", folder="image")
+        app = self.n.cli("app", "deploy", "--from-image", f"oci-archive:{built['image']}", "--name", "copied",
+                         who="bob")
+        self.assertEqual(app["name"], "copied")
+        # Of a registry: ours.
+        registry = self.n.service("registry").replace("http://", "")
+        subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false",
+                        f"oci-archive:{built['image']}", f"docker://{registry}/apps/hello:1"], check=True,
+                       env=self.n.env)
+        app = self.n.cli("app", "deploy", "--from-image", f"docker://{registry}/apps/hello:1", who="bob")
+        self.assertEqual(app["name"], "hello")
+        out = self.n.folder("image-out")
+        self.n.cli("run", app["address"], "--args", "registry", "--out", out, who="bob")
+        with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "Hello, registry!\n")
+        # As other builders write it: a program without a folder, looked up along PATH.
+        bare = self.n.folder("bare.tar")
+        rename_program(built["image"], bare, "python3")
+        app = self.n.cli("app", "deploy", "--from-image", f"oci-archive:{bare}", "--name", "bare", who="bob")
+        out = self.n.folder("bare-out")
+        self.n.cli("run", app["address"], "--args", "PATH", "--out", out, who="bob")
+        with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "Hello, PATH!\n")
+        a = self.n.cli("app", "deploy", "--from-image", "nonsense", who="bob", code=2)
+        self.assertIn("docker://", a["hint"])
+
+    def official(self, name, language):
+        """A project as the official generator makes it."""
+        folder = self.n.folder(name)
+        os.makedirs(os.path.join(folder, "src"))
+        os.makedirs(os.path.join(folder, "mock", "protectedData"))
+        self.here("app", "init", name + "-mocks")
+        shutil.copy(os.path.join(self.n.home, name + "-mocks", "mock", "protectedData", "default"),
+                    os.path.join(folder, "mock", "protectedData", "default"))
+        self.n.file(f"{name}/iapp.config.json", json.dumps({"defaultChain": "arbitrum-sepolia-testnet",
+                                                            "projectName": name, "template": language}))
+        self.n.file(f"{name}/Dockerfile", "FROM scratch\n")
+        return folder
+
+    def test_a_project_of_the_official_generator_with_the_npm_deserializer(self):
+        name = "official-js"
+        folder = self.official(name, "JavaScript")
+        todo, modules = ["@iexec/dataprotector-deserializer"], os.path.join(harness.ROOT, "node_modules")
+        while todo:
+            package = todo.pop()
+            there = os.path.join(folder, "node_modules", package)
+            if os.path.isdir(there):
+                continue
+            shutil.copytree(os.path.join(modules, package), there, ignore=shutil.ignore_patterns(".bin"))
+            with open(os.path.join(there, "package.json"), encoding="utf-8") as f:
+                todo += list(json.load(f).get("dependencies", {}))
+        self.n.file(f"{name}/package.json", json.dumps({"name": name, "type": "module"}))
+        self.n.file(f"{name}/src/app.js", """
+import fs from 'node:fs/promises';
+import { IExecDataProtectorDeserializer } from '@iexec/dataprotector-deserializer';
+
+const main = async () => {
+  const { IEXEC_OUT } = process.env;
+  const deserializer = new IExecDataProtectorDeserializer();
+  const secret = await deserializer.getValue('secretText', 'string');
+  await fs.writeFile(`${IEXEC_OUT}/result.txt`, [...process.argv.slice(2), secret].join(' '));
+  await fs.writeFile(`${IEXEC_OUT}/computed.json`,
+    JSON.stringify({ 'deterministic-output-path': `${IEXEC_OUT}/result.txt` }));
+};
+main();
+""")
+        self.here("app", "test", "--data", "default", "--args", "hello", folder=name)
+        self.assertEqual(self.text(name, "output", "result.txt"), "hello protected data")
+
+    def test_a_python_project_of_the_official_generator(self):
+        name = "official-py"
+        self.official(name, "Python")
+        shutil.copy(os.path.join(self.n.home, name + "-mocks", "src", "protected_data.py"),
+                    os.path.join(self.n.home, name, "src", "protected_data.py"))
+        self.n.file(f"{name}/src/app.py", """
+import json, os, protected_data, helper
+out = os.getenv('IEXEC_OUT')
+with open(out + '/result.txt', 'w') as f:
+    f.write(helper.greeting + protected_data.getValue('secretText', 'string'))
+with open(out + '/computed.json', 'w') as f:
+    json.dump({'deterministic-output-path': out + '/result.txt'}, f)
+""")
+        self.n.file(f"{name}/site-packages/helper.py", "greeting = 'from a package: '\n")
+        self.here("app", "test", "--data", "default", folder=name)
+        self.assertEqual(self.text(name, "output", "result.txt"), "from a package: protected data")
 
     def test_what_is_wrong_is_said(self):
         self.here("app", "init", "wrong", "--data", "none")

@@ -251,6 +251,55 @@ static void a_built_image_opens_and_unpacks_to_the_same_files(void **state) {
     oci_built_done(&built);
 }
 
+/* An interpreter of this machine, under the app's own folder of the image. */
+static void files_of_the_machine_and_links_go_in_beside_the_app(void **state) {
+    (void)state;
+    struct sr_err err = {0};
+    struct oci_built built;
+    static char path[] = "usr/bin/interpreter", link[] = "bin", target[] = "usr/bin", from[300];
+    make_app("");
+    put("interpreter", "#!interpreter", 0755);
+    (void)snprintf(from, sizeof from, "%s", at("interpreter"));
+    put("app/app.json",
+        "{\"name\":\"script\",\"entrypoint\":[\"/usr/bin/interpreter\",\"/app/"
+        "run\"],\"root\":\"app\","
+        "\"files\":[\"run\"],\"env\":{\"A\":\"1\"}}",
+        0644);
+    const struct oci_extra extras[] = {{path, from, NULL}, {link, NULL, target}};
+    assert_int_equal(oci_build_on(at("app"), at("on.oci"), extras, 2, &built, &err), SR_OK);
+    int fd = open(at("on.oci"), O_RDONLY | O_CLOEXEC);
+    struct oci_source src;
+    struct oci_image *img;
+    assert_int_equal(oci_source_fd(fd, &src, &err), SR_OK);
+    assert_int_equal(oci_open(src, &built.manifest, &img, &err), SR_OK);
+    struct hash manifest = oci_manifest(img);
+    assert_true(hash_eq(&manifest, &built.manifest));
+    assert_string_equal(oci_config(img)->argv.v[0], "/usr/bin/interpreter");
+    assert_string_equal(oci_config(img)->env.v[0], "A=1");
+    assert_string_equal(oci_config(img)->workdir, "/app");
+    int root = fresh_root("on");
+    assert_int_equal(oci_unpack(img, root, NULL, &err), SR_OK);
+    holds("on/usr/bin/interpreter", "#!interpreter");
+    holds("on/bin/interpreter", "#!interpreter"); /* through the link */
+    holds("on/app/run", "#!binary");
+    (void)close(root);
+    oci_close(img);
+    (void)close(fd);
+    oci_built_done(&built);
+    /* What is not there, and links that a header has no room for, are refused. */
+    static char missing
+        [] = "/no/such/file",
+ long_target[] =
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+        "890123456789";
+    assert_int_equal(oci_build_on(at("app"), at("on.oci"), &(struct oci_extra){path, missing, NULL},
+                                  1, &built, &err),
+                     SR_E_NOTFOUND);
+    assert_int_equal(oci_build_on(at("app"), at("on.oci"),
+                                  &(struct oci_extra){link, NULL, long_target}, 1, &built, NULL),
+                     SR_E_TOOBIG);
+}
+
 static void the_same_folder_gives_the_same_digest_and_another_content_another(void **state) {
     (void)state;
     struct oci_built a, b;
@@ -600,6 +649,7 @@ static void egress_entries_are_host_and_port(void **state) {
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(a_built_image_opens_and_unpacks_to_the_same_files),
+        cmocka_unit_test(files_of_the_machine_and_links_go_in_beside_the_app),
         cmocka_unit_test(the_same_folder_gives_the_same_digest_and_another_content_another),
         cmocka_unit_test(a_faulty_app_folder_says_what_to_do),
         cmocka_unit_test(an_archive_cut_anywhere_fails),
