@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A network for a test of the official npm clients: the real programs, a temporary folder, free ports.
 import { execFile, spawn, spawnSync } from "node:child_process";
+import dns from "node:dns";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -15,11 +16,22 @@ const program = join(build, "strongroom");
 export const iapps = join(build, "iapps");
 export const sum = (byte) => "0x" + byte.repeat(32);
 
+// The packages know addresses of their own (public gateways, a second copy of bulk files): in a test no name but this machine's resolves.
+const lookup = dns.lookup;
+dns.lookup = (host, options, done) => {
+  if (typeof options === "function") [options, done] = [{}, options];
+  if (host === "localhost" || /^127\./.test(host)) return lookup(host, options, done);
+  return process.nextTick(done, Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: "ENOTFOUND", syscall: "getaddrinfo", hostname: host }));
+};
+
 // Asks until the answer is there: for what a service learns from the chain a moment later.
-export async function until(probe) {
-  for (;;) {
+export async function until(probe, seconds = 60) {
+  const end = Date.now() + seconds * 1000;
+  for (let last; ; ) {
     const x = await probe();
     if (x) return x;
+    last = x ?? last;
+    if (Date.now() > end) throw new Error(`not within ${seconds} s: ${probe}: ${JSON.stringify(last)}`);
     await new Promise((go) => setTimeout(go, 50));
   }
 }
