@@ -218,6 +218,8 @@ static sr_status start(void *arg, struct sr_err *err) {
                                 .n_routes = market_routes_n,
                                 .role = r->m,
                                 .cors = true,
+                                .cors_echo = true, /* as the official one */
+                                .name = "market",
                                 .on_error = market_error};
     return http_serve(&h, r->rf.listen_host, r->rf.listen_port, r->rf.listen_fd, &r->server, err);
 }

@@ -85,7 +85,15 @@ bool req_keeps_(const struct http_req *rq) {
 
 static void cors_headers(struct http_req *rq, struct buf *b) {
     if (!rq->conn->server->opts.cors) return;
-    buf_str(b, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n");
+    struct slice origin;
+    if (!rq->conn->server->opts.cors_echo || !http_header(rq, "Origin", &origin) || origin.n == 0 ||
+        origin.n > 300) {
+        buf_str(b, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: *\r\n");
+        return;
+    }
+    buf_printf(b, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", (int)origin.n,
+               (const char *)origin.p);
+    buf_str(b, "Access-Control-Expose-Headers: *\r\n");
 }
 
 static sr_status answer_head(struct http_req *rq, int status, const char *type, uint64_t length,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_request.c - one request: its memory, its body, its handler */
-#include "net/http_server_int.h"
+#include "net/http_common.h"
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -85,7 +85,12 @@ static void handle(struct http_req *rq) {
     cleanup_buf struct buf allow;
     buf_init(&allow, 1024);
     const struct http_opts *o = &rq->conn->server->opts;
+    if (!http_limit_ok_(rq)) {
+        rq->conn->server->stats->limited++;
+        return;
+    }
     rq->route = route_find_(rq, &allow);
+    if (http_common_route_(rq)) return;
     if (!rq->route) {
         if (o->cors && slice_is(rq->head.method, "OPTIONS")) {
             reply_options_(rq, &allow);
@@ -192,7 +197,11 @@ bool request_serve_(struct conn *c, struct http_req *rq, struct slice head) {
     rq->body_in.left = rq->head.length;
     rq->body_in.ended =
         rq->body_in.kind == BODY_NONE || (rq->body_in.kind == BODY_LENGTH && rq->head.length == 0);
+    int64_t started = clock_mono_us();
+    c->server->stats->in_flight++;
     handle(rq);
+    c->server->stats->in_flight--;
+    http_request_done_(rq, started);
     if (rq->taken) return false;
     discard_body(rq);
     bool again = req_keeps_(rq);

@@ -5,7 +5,7 @@
  * A connection without a request has no fiber and no buffer: a few hundred bytes in the idle list.
  * The first byte starts a fiber, which serves requests until the connection is idle again.
  */
-#include "net/http_server_int.h"
+#include "net/http_common.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -30,6 +30,7 @@ static void server_unref(struct http_server *s) {
     struct http_server **at = &S.first;
     while (*at != s) at = &(*at)->next;
     *at = s->next;
+    free(s->stats);
     free(s);
 }
 
@@ -255,6 +256,12 @@ sr_status http_serve(const struct http_opts *opts, const char *host, uint16_t po
         return sr_fail(err, SR_E_NOMEM, "no memory for a server");
     }
     s->opts = *opts;
+    s->stats = http_stats_new_(opts->n_routes);
+    if (!s->stats) {
+        free(s);
+        (void)close(fd);
+        return sr_fail(err, SR_E_NOMEM, "no memory for a server");
+    }
     s->refs = 2;
     struct sockaddr_storage sa = {0};
     socklen_t n = sizeof sa;
@@ -268,6 +275,7 @@ sr_status http_serve(const struct http_opts *opts, const char *host, uint16_t po
         if (st != SR_OK) io_close_(&s->listener);
     }
     if (st != SR_OK) {
+        free(s->stats);
         free(s);
         return st;
     }

@@ -20,6 +20,7 @@ struct http_server {
     struct conn *conns;
     struct conn *idle_first, *idle_last; /* longest idle first */
     struct http_server *next;
+    struct http_stats *stats; /* http_common.h */
 };
 
 struct conn {

@@ -125,7 +125,11 @@ struct http_opts {
     void (*on_error)(struct http_req *rq,
                      const struct sr_err *e); /* NULL: the shape above; else must http_reply */
     const char *cors_headers;                 /* allowed request headers; NULL: "*" */
-    uint64_t body_ms;                         /* 0: NET_BODY_MS; tests have less patience */
+    bool cors_echo;                           /* names the asking origin instead of "*" */
+    const char *name; /* static: "market"; in /health, /metrics and /openapi.json */
+    /* What /health asks (may wait); NULL: a process that answers is well. */
+    sr_status (*health)(void *role, struct sr_err *err);
+    uint64_t body_ms; /* 0: NET_BODY_MS; tests have less patience */
 };
 /* Listens on host:port (port 0: any) or on an inherited listening socket (listen_fd >= 0, taken).
  */
@@ -133,6 +137,22 @@ SR_CHECK sr_status http_serve(const struct http_opts *opts, const char *host, ui
                               int listen_fd, struct http_server **ret, struct sr_err *err);
 uint16_t http_server_port(const struct http_server *s);
 void http_server_close(struct http_server *s); /* stops listening, ends connections; accepts NULL */
+
+/* Every server also answers GET /health, /openapi.json (its route table) and /metrics for
+ * Prometheus, unless a route of its own does; its own /metrics gives way only to those who ask for
+ * text. */
+
+#define HTTP_RATE_MAX 1000000u
+/* Of one client address, for all servers of the process. Refused: 429 with Retry-After. */
+struct http_limits {
+    uint32_t per_second;       /* 0: no limit */
+    uint32_t burst;            /* at once; 0: twice per_second */
+    const char *client_header; /* static; of a proxy in front that writes the client's address into
+                                  it (the last one counts); NULL: the other end is the client */
+};
+SR_CHECK sr_status http_set_limits(const struct http_limits *l, struct sr_err *err);
+/* A line for each request: its route, status, time, client; never a path, query or header. */
+void http_log_requests(bool on);
 
 struct slice http_method(const struct http_req *rq);
 struct slice http_path(const struct http_req *rq); /* as sent, without the query */

@@ -58,10 +58,29 @@ static sr_status parse_listen(const char *text, struct role_flags *rf, struct sr
     return SR_OK;
 }
 
+static sr_status parse_rate(const char *text, struct http_limits *l, struct sr_err *err) {
+    struct slice rate, burst;
+    uint64_t n, b = 0;
+    bool both = slice_cut(slice_str(text), '/', &rate, &burst);
+    if (!num_u64(rate, HTTP_RATE_MAX, &n) || (both && !num_u64(burst, HTTP_RATE_MAX, &b)))
+        return sr_fail(err, SR_E_USAGE, "--rate: '%.30s' is not N or N/BURST, up to %u", text,
+                       HTTP_RATE_MAX);
+    l->per_second = (uint32_t)n;
+    l->burst = (uint32_t)b;
+    return SR_OK;
+}
+
+static sr_status parse_on(const char *flag, const char *text, bool *ret, struct sr_err *err) {
+    *ret = strcmp(text, "on") == 0;
+    if (*ret || strcmp(text, "off") == 0) return SR_OK;
+    return sr_fail(err, SR_E_USAGE, "%s: on or off, not '%.20s'", flag, text);
+}
+
 static sr_status common_flag(int argc, char **argv, int *i, struct role_flags *rf, bool *ret_known,
                              struct sr_err *err) {
-    static const char *const names[] = {"--dir",      "--listen",     "--listen-fd",
-                                        "--ready-fd", "--control-fd", "--log"};
+    static const char *const names[] = {"--dir",      "--listen",        "--listen-fd",
+                                        "--ready-fd", "--control-fd",    "--log",
+                                        "--rate",     "--client-header", "--access-log"};
     const char *v = NULL;
     *ret_known = true;
     for (size_t k = 0; k < SR_ARRAY_LEN(names); k++) {
@@ -73,6 +92,9 @@ static sr_status common_flag(int argc, char **argv, int *i, struct role_flags *r
         case 2: return parse_fd(names[k], v, &rf->listen_fd, err);
         case 3: return parse_fd(names[k], v, &rf->ready_fd, err);
         case 4: return parse_fd(names[k], v, &rf->control_fd, err);
+        case 6: return parse_rate(v, &rf->limits, err);
+        case 7: rf->limits.client_header = v; return SR_OK;
+        case 8: return parse_on(names[k], v, &rf->access_log, err);
         default: rf->level = log_level_parse(slice_str(v), LOG_INFO); return SR_OK;
         }
     }
@@ -167,6 +189,8 @@ sr_status role_begin(const struct role_flags *rf, struct sr_err *err) {
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
     modest_allocator();
+    SR_TRY(http_set_limits(&rf->limits, err));
+    http_log_requests(rf->access_log);
     SR_TRY(net_init(err));
     net_every_second_(settle_when_quiet);
     (void)uv_signal_init(net_loop(), &on_term);

@@ -21,6 +21,8 @@ struct role_flags {
     uint16_t listen_port;
     int listen_fd, ready_fd, control_fd; /* -1: none */
     log_level level;
+    struct http_limits limits; /* --rate N[/BURST], --client-header NAME */
+    bool access_log;           /* --access-log on */
 };
 /* A table of a role's own flags; value NULL before parsing; required ones missing give SR_E_USAGE
  * naming them. */
@@ -30,7 +32,12 @@ struct role_flag {
     bool required;
     const char *help;
 };
-/* Reads argv (after the role's name). Also --log LEVEL. */
+/*
+ * Reads argv (after the role's name). Also --log LEVEL, and for what listens:
+ *   --rate N[/BURST]      requests a second from one address (none without it: the dev network)
+ *   --client-header NAME  a proxy in front writes the client's address into this header
+ *   --access-log on       a line for each request
+ */
 SR_CHECK sr_status role_parse(int argc, char **argv, const char *name,
                               const struct role_flag *flags, size_t n, struct role_flags *ret,
                               struct sr_err *err);

@@ -195,8 +195,11 @@ static sr_status start(int argc, char **argv, struct sched *s, struct role_flags
     SR_TRY(sched_open_db(s, err));
     SR_TRY(eth_rpc_new(s->cfg.rpc, &s->rpc, err));
     SR_TRY(vault_client_new(s->cfg.vault, &s->vault, err));
-    struct http_opts o = {
-        .routes = sched_routes, .n_routes = sched_n_routes, .role = s, .cors = true};
+    struct http_opts o = {.routes = sched_routes,
+                          .n_routes = sched_n_routes,
+                          .role = s,
+                          .cors = true,
+                          .name = "scheduler"};
     return http_serve(&o, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
 }
 

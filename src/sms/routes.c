@@ -143,6 +143,7 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
                                    .n_routes = SR_ARRAY_LEN(routes),
                                    .role = s,
                                    .cors = true,
+                                   .name = "sms",
                                    .cors_headers = "authorization, content-type, accept"};
     return http_serve(&opts, host, port, listen_fd, ret, err);
 }

@@ -139,6 +139,7 @@ sr_status store_serve(struct store *s, const char *host, uint16_t port, int list
                                    .n_routes = SR_ARRAY_LEN(routes),
                                    .role = s,
                                    .cors = true,
+                                   .name = "store",
                                    .on_error = store_error};
     return http_serve(&opts, host, port, listen_fd, ret, err);
 }

@@ -12,7 +12,7 @@ import { IExec, utils } from "iexec";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const build = resolve(process.env.STRONGROOM_BUILD ?? join(root, "build"));
-const program = join(build, "strongroom");
+export const program = join(build, "strongroom");
 export const iapps = join(build, "iapps");
 export const sum = (byte) => "0x" + byte.repeat(32);
 
