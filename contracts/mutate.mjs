@@ -2,9 +2,10 @@
 //
 // Breaks the contracts in one place at a time (mutants.mjs) and looks whether a test notices. Works on a copy of the
 // tree, built the quick way: no optimizer. Ends with "N of N noticed"; exit code 1 when one was not.
-// usage: node contracts/mutate.mjs [--every N] [--from K] [--all] [WORD...]
+// usage: node contracts/mutate.mjs [--every N] [--from K] [--all] [--only CONTRACT] [WORD...]
 //   WORD   only mutants whose name has it (of several: any)
-//   --all  runs every test for each, and tells all that fail: shows which invariant sees what
+//   --all  runs every test for each, and tells all that fail
+//   --only runs the tests of one contract: --only InvariantTest shows what the random lives see by themselves
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,6 +18,8 @@ const option = (name, otherwise) => {
   return at < 0 ? otherwise : Number(args.splice(at, 2)[1]);
 };
 const all = args.includes("--all") && args.splice(args.indexOf("--all"), 1).length > 0;
+const at = args.indexOf("--only");
+const only = at < 0 ? null : args.splice(at, 2)[1];
 const every = option("--every", 1);
 const from = option("--from", 0);
 
@@ -31,16 +34,24 @@ for (const part of ["tests", "tools"]) {
   symlinkSync(join(root, part), join(base, part));
 }
 
-/* Forge's answer to the mutated tree: the names of failing tests, or what does not compile. */
+/* Forge's answer to the mutated tree: the names of failing tests, or what does not compile. The slow ones come last. */
 function judge() {
+  if (only) return forge(["--match-contract", only], {});
+  if (all) return forge([], {});
+  const quick = forge([], { FOUNDRY_INVARIANT_RUNS: "1", FOUNDRY_INVARIANT_DEPTH: "1" });
+  return quick.fine ? forge(["--match-contract", "InvariantTest"], { FOUNDRY_INVARIANT_RUNS: "8" }) : quick;
+}
+
+function forge(which, settings) {
   const { status, stdout, stderr } = spawnSync(
     tool("forge"),
-    ["test", "--root", tree, "--color", "never", ...(all ? [] : ["--fail-fast"]), "--fuzz-seed", "7"],
+    ["test", "--root", tree, "--color", "never", ...which, ...(all ? [] : ["--fail-fast"]), "--fuzz-seed", "7"],
     {
       cwd: base, encoding: "utf8", maxBuffer: 1 << 28,
       env: {
-        ...process.env, FOUNDRY_VIA_IR: "false", FOUNDRY_OPTIMIZER: "false", FOUNDRY_FUZZ_RUNS: "64", FOUNDRY_INVARIANT_RUNS: "4", FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT: "0", FOUNDRY_CODE_SIZE_LIMIT: "1000000",
-        FOUNDRY_OUT: join(base, "out"), FOUNDRY_CACHE_PATH: join(base, "cache"),
+        ...process.env, FOUNDRY_VIA_IR: "false", FOUNDRY_OPTIMIZER: "false", FOUNDRY_FUZZ_RUNS: "64",
+        FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT: "0", FOUNDRY_CODE_SIZE_LIMIT: "1000000",
+        FOUNDRY_OUT: join(base, "out"), FOUNDRY_CACHE_PATH: join(base, "cache"), ...settings,
       },
     },
   );

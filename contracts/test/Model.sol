@@ -58,6 +58,8 @@ abstract contract Model is Base {
     MDeal[] internal deals;
     MTask[] internal tasks;
     address[] internal people; // everybody whose account is followed
+    mapping(address => uint256) internal outside; // RLC they took out
+    mapping(bytes32 => uint256) internal used; // order hash -> volume
 
     function follow(address who) internal {
         people.push(who);
@@ -245,6 +247,7 @@ abstract contract Model is Base {
             Account memory a = hub.viewAccount(people[i]);
             eq(a.stake, money[people[i]].free, "free");
             eq(a.locked, money[people[i]].locked, "locked");
+            eq(rlc.balanceOf(people[i]), outside[people[i]], "outside");
             sum += a.stake;
             locked += a.locked;
         }
