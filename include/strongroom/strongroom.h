@@ -608,6 +608,7 @@ struct sr_result {
     size_t files;
     uint64_t bytes;
     bool was_encrypted;
+    bool told; /* the result of a run with a callback: what its contract got */
 };
 /* Opens protected data here, with its key: downloads, checks, decrypts and unpacks it into out_dir.
  * SR_E_CRYPTO: not that key, or not the data of the chain's checksum. */
@@ -616,7 +617,8 @@ SR_PUBLIC SR_WARN sr_status sr_data_open(struct sr_client *c, const char *data,
                                          struct sr_result *ret_r, struct sr_err *err);
 /* Downloads the result of a completed task, decrypts it with the key in the keystore folder,
  * unpacks it into out_dir (made when missing; existing files are never overwritten: SR_E_CONFLICT).
- * Streams. */
+ * Streams. The result of a run with a callback is read from the chain into the file callback-data,
+ * as the contract got it. */
 SR_PUBLIC SR_WARN sr_status sr_result_get(struct sr_client *c, const char *task,
                                           const char *out_dir, struct sr_result *ret_r,
                                           struct sr_err *err);

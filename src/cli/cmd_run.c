@@ -272,18 +272,36 @@ sr_status cmd_task_wait(struct cli *c, struct sr_err *err) {
     return SR_OK;
 }
 
+#define SHOWN_MAX 4096u /* bytes of callback data that are printed; all are in the file */
+
+/* The bytes that the contract got, as it got them. */
+static sr_status read_told(const char *dir, struct buf *hex, struct sr_err *err) {
+    cleanup_free char *path = path_join(dir, "callback-data");
+    cleanup_buf struct buf told;
+    buf_init(&told, SHOWN_MAX);
+    if (!path) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    SR_TRY(fs_read(path, &told, err));
+    buf_str(hex, "0x");
+    buf_hex(hex, buf_slice(&told));
+    return buf_status(hex, err);
+}
+
 sr_status cmd_result(struct cli *c, struct sr_err *err) {
     char folder[64];
     default_folder(folder, sizeof folder, c->args[0]);
     const char *out = cli_value(c, "--out");
     struct sr_result r = {0};
     SR_TRY(sr_result_get(c->client, c->args[0], out ? out : folder, &r, err));
+    cleanup_buf struct buf told;
+    buf_init(&told, 2 * SHOWN_MAX + 3);
+    if (r.told && r.bytes <= SHOWN_MAX) SR_TRY(read_told(r.dir, &told, err));
     out_begin(c);
     out_str(c, "task", c->args[0]);
     out_str(c, "result", r.dir);
     out_u64(c, "files", r.files);
     out_u64(c, "bytes", r.bytes);
     out_bool(c, "encrypted", r.was_encrypted);
+    if (told.n > 0) out_str(c, "callbackData", buf_cstr(&told));
     out_end(c);
     return SR_OK;
 }

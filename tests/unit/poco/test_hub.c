@@ -308,6 +308,164 @@ FIBER_TEST(a_match_is_tried_and_refusals_are_explained) {
     buf_done(&b);
 }
 
+/* ---- deals and tasks by the names of the functions alone ---------------------------------------
+ */
+
+static void call_named(size_t who, poco_fn f, const struct abi_val *v, size_t n) {
+    struct sr_err e = {0};
+    cleanup_buf struct buf b;
+    buf_init(&b, 1u << 16);
+    if (poco_fn_encode(&b, f, v, n, &e) != SR_OK) fail_msg("%s: %s", poco_fn_signature(f), e.what);
+    struct eth_receipt rc = send(who, &hub.hub, &b);
+    if (!rc.ok) fail_msg("%s reverts", poco_fn_signature(f));
+    eth_receipt_done(&rc);
+}
+#define CALL(who, f, ...)                                                                          \
+    call_named((who), (f), (const struct abi_val[]){__VA_ARGS__},                                  \
+               sizeof((const struct abi_val[]){__VA_ARGS__}) / sizeof(struct abi_val))
+
+/* What a view answers, in mem; `n` values. */
+static void view_named(poco_fn f, size_t n, const struct hash *h, const struct addr *a,
+                       struct buf *mem, struct abi_out *o) {
+    struct sr_err e = {0};
+    struct abi_val v[2] = {av_hash(h)};
+    if (a) v[1] = av_addr(a);
+    buf_init(mem, 1u << 16);
+    if (poco_view(&hub, &hub.hub, f, now, v, a ? 2 : 1, mem, o, &e) != SR_OK)
+        fail_msg("%s: %s", poco_fn_signature(f), e.what);
+    assert_int_equal(o->n, n);
+}
+
+/* viewTask and its older form agree on it. */
+static void status_is(const struct hash *task, uint64_t want) {
+    cleanup_buf struct buf m1, m2;
+    cleanup_abi struct abi_out t = {0}, old = {0};
+    view_named(POCO_FN_VIEW_TASK, 1, task, NULL, &m1, &t);
+    view_named(POCO_FN_VIEW_TASK_ABI_LEGACY, 12, task, NULL, &m2, &old);
+    assert_int_equal(u256_cmp(t.v[0].list.v[0].num, u256_of(want)), 0);
+    assert_int_equal(u256_cmp(old.v[0].num, u256_of(want)), 0);
+}
+
+static struct hash packed(const struct addr *worker, const struct hash *task, const void *more,
+                          size_t n) {
+    struct keccak k;
+    keccak_init(&k);
+    if (worker) keccak_add(&k, slice_of(worker->b, sizeof worker->b));
+    keccak_add(&k, slice_of(task->b, sizeof task->b));
+    keccak_add(&k, slice_of(more, n));
+    return keccak_end(&k);
+}
+
+/* The scheduler lets DAVE work on it, in no enclave. */
+static struct sr_signature authorization(const struct hash *task) {
+    struct sr_err e = {0};
+    struct addr none = {{0}};
+    struct sr_signature s;
+    struct hash h = packed(&signers[DAVE].addr, task, none.b, sizeof none.b);
+    h = eth_message_hash(&h);
+    assert_ok(secp_sign(&keys[OPERATOR], &h, &s, &e));
+    return s;
+}
+
+static void contribute(const struct hash *task, const struct hash *digest) {
+    struct addr none = {{0}};
+    struct sr_signature s = authorization(task);
+    struct hash hash = packed(NULL, task, digest->b, sizeof digest->b),
+                seal = packed(&signers[DAVE].addr, task, digest->b, sizeof digest->b);
+    CALL(DAVE, POCO_FN_CONTRIBUTE, av_hash(task), av_hash(&hash), av_hash(&seal), av_addr(&none),
+         av_bytes(slice_of(NULL, 0)), av_bytes(slice_of(s.b, sizeof s.b)));
+    status_is(task, POCO_TASK_REVEALING);
+}
+
+static void later(unsigned seconds) {
+    char params[32];
+    (void)snprintf(params, sizeof params, "[%u]", seconds);
+    anvil_do(rpc, "evm_increaseTime", params);
+    anvil_do(rpc, "evm_mine", "[]");
+}
+
+/* Six tasks for nothing, paid by DAVE. */
+static struct hash make_deal(void) {
+    struct sr_err e = {0};
+    struct addr a = make_app(CAROL);
+    struct poco_order app = {.kind = POCO_APP, .app = {.app = a, .volume = u256_of(6)}},
+                      wp = {.kind = POCO_WORKERPOOL,
+                            .workerpool = {.workerpool = pool, .volume = u256_of(6)}},
+                      rq = {.kind = POCO_REQUEST,
+                            .request = {
+                                .app = a, .requester = signers[CAROL].addr, .volume = u256_of(6)}};
+    sign(&app, CAROL);
+    sign(&wp, OPERATOR);
+    sign(&rq, CAROL);
+    cleanup_buf struct buf b;
+    buf_init(&b, 1u << 16);
+    assert_ok(poco_enc_sponsor_match(&b, &app, NULL, &wp, &rq, &e));
+    struct eth_receipt rc = send(DAVE, &hub.hub, &b);
+    struct hash deal, h = poco_order_hash(&hub.domain, &rq);
+    struct u256 volume;
+    assert_ok(poco_receipt_deal(&hub, &rc, &deal, &volume, &e));
+    eth_receipt_done(&rc);
+    h = poco_deal_id(&h, u256_of(0));
+    assert_hash_is(deal, h);
+
+    cleanup_buf struct buf m1, m2, m3;
+    cleanup_abi struct abi_out one = {0}, two = {0}, config = {0};
+    view_named(POCO_FN_VIEW_DEAL_ABI_LEGACY_PT1, 9, &deal, NULL, &m1, &one);
+    assert_addr_is(one.v[0].addr, a);
+    view_named(POCO_FN_VIEW_DEAL_ABI_LEGACY_PT2, 6, &deal, NULL, &m2, &two);
+    assert_addr_is(two.v[2].addr, signers[CAROL].addr);
+    view_named(POCO_FN_VIEW_CONFIG_ABI_LEGACY, 6, &deal, NULL, &m3, &config);
+    assert_int_equal(u256_cmp(config.v[3].num, u256_of(6)), 0);
+    return deal;
+}
+
+FIBER_TEST(a_deal_s_tasks_live_every_life_by_the_names_of_the_functions) {
+    struct hash deal = make_deal(), digest = {{9}}, task[6];
+    struct addr none = {{0}}, worker = signers[DAVE].addr;
+    for (uint64_t i = 0; i < 6; i++) task[i] = poco_task_id(&deal, u256_of(i));
+    const struct abi_val deals[] = {av_hash(&deal), av_hash(&deal)},
+                         indexes[] = {av_u64(1), av_u64(2)}, fourth[] = {av_u64(3)},
+                         late[] = {av_hash(&task[4]), av_hash(&task[5])};
+
+    CALL(CAROL, POCO_FN_INITIALIZE, av_hash(&deal), av_u64(0));
+    CALL(CAROL, POCO_FN_INITIALIZE_ARRAY, av_list(deals, 2), av_list(indexes, 2));
+    for (size_t i = 0; i < 3; i++) status_is(&task[i], POCO_TASK_ACTIVE);
+
+    contribute(&task[0], &digest);
+    CALL(DAVE, POCO_FN_REVEAL, av_hash(&task[0]), av_hash(&digest));
+    CALL(OPERATOR, POCO_FN_FINALIZE, av_hash(&task[0]), av_str("there"),
+         av_bytes(slice_of(NULL, 0)));
+    status_is(&task[0], POCO_TASK_COMPLETED);
+    cleanup_buf struct buf m1, m2, m3;
+    cleanup_abi struct abi_out c = {0}, old = {0}, result = {0};
+    view_named(POCO_FN_VIEW_CONTRIBUTION, 1, &task[0], &worker, &m1, &c);
+    view_named(POCO_FN_VIEW_CONTRIBUTION_ABI_LEGACY, 4, &task[0], &worker, &m2, &old);
+    assert_int_equal(u256_cmp(c.v[0].list.v[0].num, u256_of(2)), 0); /* proved */
+    assert_int_equal(u256_cmp(old.v[0].num, u256_of(2)), 0);
+    view_named(POCO_FN_RESULT_FOR, 1, &task[0], NULL, &m3, &result);
+
+    struct sr_signature s = authorization(&task[1]);
+    CALL(DAVE, POCO_FN_CONTRIBUTE_AND_FINALIZE, av_hash(&task[1]), av_hash(&digest),
+         av_str("there"), av_bytes(slice_of(NULL, 0)), av_addr(&none), av_bytes(slice_of(NULL, 0)),
+         av_bytes(slice_of(s.b, sizeof s.b)));
+    status_is(&task[1], POCO_TASK_COMPLETED);
+
+    contribute(&task[2], &digest);
+    later(2 * 300 + 1); /* nobody reveals */
+    CALL(OPERATOR, POCO_FN_REOPEN, av_hash(&task[2]));
+    status_is(&task[2], POCO_TASK_ACTIVE);
+    later(10 * 300);
+    CALL(CAROL, POCO_FN_CLAIM, av_hash(&task[2]));
+    status_is(&task[2], POCO_TASK_FAILED);
+    CALL(CAROL, POCO_FN_INITIALIZE_AND_CLAIM_ARRAY, av_list(deals, 1), av_list(fourth, 1));
+    status_is(&task[3], POCO_TASK_FAILED);
+    CALL(CAROL, POCO_FN_INITIALIZE, av_hash(&deal), av_u64(4));
+    CALL(CAROL, POCO_FN_INITIALIZE, av_hash(&deal), av_u64(5));
+    CALL(CAROL, POCO_FN_CLAIM_ARRAY, av_list(late, 2));
+    status_is(&task[4], POCO_TASK_FAILED);
+    status_is(&task[5], POCO_TASK_FAILED);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(the_hub_says_its_registries_and_another_address_is_no_hub),
@@ -315,6 +473,7 @@ int main(void) {
         cmocka_unit_test(resources_accounts_and_categories_are_viewed),
         cmocka_unit_test(every_view_without_arguments_answers_by_name),
         cmocka_unit_test(a_match_is_tried_and_refusals_are_explained),
+        cmocka_unit_test(a_deal_s_tasks_live_every_life_by_the_names_of_the_functions),
     };
     return cmocka_run_group_tests_name("poco/hub", t, setup, teardown);
 }
