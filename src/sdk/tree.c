@@ -137,15 +137,18 @@ static int by_key(const void *a, const void *b) {
     return strcmp(((const struct pd_file *)a)->key, ((const struct pd_file *)b)->key);
 }
 
-/* Sorted: equal ones are neighbours, and so is a file that has the name of a folder. */
+/* Sorted: all that begin like a key follow it, among them a folder of its name. */
 static sr_status distinct(const struct pd_files *f, struct sr_err *err) {
-    for (size_t i = 1; i < f->n; i++) {
-        const char *a = f->v[i - 1].key, *b = f->v[i].key;
-        size_t n = strlen(a);
-        if (strncmp(a, b, n) != 0 || (b[n] != 0 && b[n] != '/')) continue;
-        sr_hint(err, "rename one of them, or protect them apart");
-        return sr_fail(err, SR_E_USAGE, "%s and %s would both be the key %s", f->v[i - 1].path,
-                       f->v[i].path, a);
+    for (size_t i = 0; i < f->n; i++) {
+        const char *a = f->v[i].key;
+        const size_t n = strlen(a);
+        for (size_t k = i + 1; k < f->n && strncmp(a, f->v[k].key, n) == 0; k++) {
+            const char next = f->v[k].key[n];
+            if (next != 0 && next != '/') continue;
+            sr_hint(err, "rename one of them, or protect them apart");
+            return sr_fail(err, SR_E_USAGE, "%s and %s would both be the key %s", f->v[i].path,
+                           f->v[k].path, a);
+        }
     }
     return SR_OK;
 }
