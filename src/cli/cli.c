@@ -65,7 +65,8 @@ static bool needs_no_network(const struct cli_cmd *cmd) {
     return cmd->run == cmd_attest_verify || cmd->run == cmd_attest_measure ||
            cmd->run == cmd_attest_collateral || cmd->run == cmd_verify ||
            cmd->run == cmd_app_init || cmd->run == cmd_app_test || cmd->run == cmd_app_build ||
-           cmd->run == cmd_contracts_deploy || cmd->run == cmd_contracts_verify;
+           cmd->run == cmd_app_mock || cmd->run == cmd_contracts_deploy ||
+           cmd->run == cmd_contracts_verify;
 }
 
 /* The reader of our output has gone (| head): nobody is left to tell, so we end as every program

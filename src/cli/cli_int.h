@@ -137,6 +137,7 @@ sr_status cmd_data_show(struct cli *c, struct sr_err *err);
 sr_status cmd_app_init(struct cli *c, struct sr_err *err);
 sr_status cmd_app_test(struct cli *c, struct sr_err *err);
 sr_status cmd_app_build(struct cli *c, struct sr_err *err);
+sr_status cmd_app_mock(struct cli *c, struct sr_err *err);
 sr_status cmd_app_debug(struct cli *c, struct sr_err *err);
 /* cmd_run.c: what the app tried on the network */
 void cli_put_egress(struct cli *c, const struct sr_task *t);

@@ -97,6 +97,9 @@ static const struct cli_opt o_test[] = {
     OPT("--callback", NULL, "the result is for a contract: computed.json's callback-data"),
     OPT("--egress-loopback", "NAMES", "hosts of its egress list that lead to this machine"),
 };
+static const struct cli_opt o_mock[] = {
+    OPT("--object", "FILE", "the JSON object; - is standard input"),
+};
 static const struct cli_opt o_build[] = {
     {"--out", "-o", "FILE", "the image, an OCI archive (default cache/image.oci.tar)", false}};
 static const struct cli_opt o_run[] = {
@@ -302,6 +305,9 @@ const struct cli_cmd cli_commands[] = {
      "wrong with its output. Without options, with what app.json's \"test\" names. The result goes "
      "to output/.",
      N(o_test), cmd_app_test},
+    {"app mock", "[NAME]", 0, 1, "make protected data for app test",
+     "Of a JSON object, typed as data protect types it, into mock/protectedData/NAME (default).",
+     N(o_mock), cmd_app_mock},
     {"app build", "[DIR]", 0, 1, "pack an app as an OCI image, without a container engine",
      "Runs app.json's build command first. base (\"python\", \"node\", or Debian packages) takes "
      "the files of this\n"

@@ -200,6 +200,15 @@ class Projects(unittest.TestCase):
                 self.here("app", "test", folder=name)
                 self.assertEqual(self.text(name, "output", "result.txt"), "Hello, World!\n")
 
+    def test_a_mock_of_ones_own(self):
+        self.here("app", "init", "mocked", "--no-args")
+        a = self.here("app", "mock", "mine", "--object", "-", folder="mocked",
+                      stdin='{"secretText":"of my own","more":{"n":1,"yes":true}}')
+        self.assertEqual(a["schema"]["more"], {"n": "f64", "yes": "bool"})
+        self.here("app", "test", "--data", "mine", folder="mocked")
+        self.assertEqual(self.text("mocked", "output", "result.txt"), "Hello, of my own!\n")
+        self.assertTrue(self.here("app", "mock", "../x", "--object", "-", folder="mocked", stdin="{}", code=2)["hint"])
+
     def test_questions(self):
         self.here("app", "init", "--ask", stdin="asked app\njs\nno\nnone\n\nyes\n\n")
         self.assertIn("node", self.text("asked app", "app.json"))
