@@ -7,6 +7,7 @@
  * the group first.
  */
 #include "market/market_int.h"
+#include <stdlib.h>
 #include <unistd.h>
 
 #define GROUP_WAIT_MS 30000
@@ -111,19 +112,21 @@ sr_status group_join(struct market *m, struct sr_err *err) {
 
 sr_status group_wait(struct market *m, struct sr_err *err) {
     struct write_group *g = &m->group;
-    struct waiter w = {.next = g->writing};
     if (!g->open) return SR_OK; /* nothing was written since the last one */
-    g->writing = &w;
-    while (!w.done) {
+    cleanup_free struct waiter *w = calloc(1, sizeof *w);
+    if (!w) return sr_fail(err, SR_E_NOMEM, "no memory to wait until the disk has it");
+    w->next = g->writing;
+    g->writing = w;
+    while (!w->done) {
         sr_status st = fcond_wait(&g->told, GROUP_WAIT_MS, err);
-        if (st == SR_OK || w.done) continue;
-        forget(&g->writing, &w);
-        forget(&g->committed, &w);
-        forget(&g->syncing, &w);
+        if (st == SR_OK || w->done) continue;
+        forget(&g->writing, w);
+        forget(&g->committed, w);
+        forget(&g->syncing, w);
         return st;
     }
-    if (w.st != SR_OK && err) *err = w.why;
-    return w.st;
+    if (w->st != SR_OK && err) *err = w->why;
+    return w->st;
 }
 
 void group_end(struct market *m) {
