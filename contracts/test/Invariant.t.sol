@@ -9,10 +9,11 @@ import "../src/lib/Types.sol";
 /*
  * Random lives of the hub: whoever may act does so in any order at any time, and whoever may not tries as well. After
  * each action hub and model agree to the last nRLC; an action the rules forbid is refused and changes nothing.
+ * contracts/README.md lists breaks of the contracts that this alone notices.
  */
 contract Handler is Model {
     uint256 internal constant WORKERS = 5;
-    address internal poor = vm.addr(0xc001); // wants to pay for deals, has nothing of his own
+    address internal poor = vm.addr(0xc001); // wants to pay for more deals than he can
     bytes32[3] internal digests = [keccak256("A"), keccak256("B"), keccak256("C")];
     Orders[] private stock;
     uint256 public finished;
@@ -35,6 +36,8 @@ contract Handler is Model {
         }
         follow(KITTY);
         follow(poor);
+        stake(poor, 5e9);
+        money[poor].free = 5e9;
         vm.prank(scheduler);
         (bool ok,) = pool.call(abi.encodeWithSignature("changePolicy(uint256,uint256)", 35, 5));
         require(ok);

@@ -28,16 +28,13 @@ class Oracle(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.n = harness.Network()
+        cls.addClassCleanup(cls.n.__exit__, None)
         cls.n.up()
         n = cls.n
         cls.app = n.app("chain-average")
         cls.data = n.protect("\n".join(str(v) for v in NUMBERS) + "\nno number\n", name="numbers.txt")
         n.grant(cls.data, cls.app, n.address("carol"), "--count", "10")
         cls.consumer = cls.deploy(cls.app, cls.data)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.n.__exit__(None)
 
     @classmethod
     def deploy(cls, app, data):
