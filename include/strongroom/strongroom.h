@@ -427,6 +427,8 @@ struct sr_task {
     char worker[SR_ADDR_TEXT]; /* "" when not known */
     bool has_egress;           /* the scheduler has heard of the end */
     struct sr_egress_count egress;
+    bool has_exit_code; /* the app ended by itself */
+    int64_t exit_code;
 };
 SR_PUBLIC SR_WARN sr_status sr_task_show(struct sr_client *c, const char *task,
                                          struct sr_task *ret_t, struct sr_err *err);
@@ -434,6 +436,16 @@ SR_PUBLIC SR_WARN sr_status sr_task_show(struct sr_client *c, const char *task,
  * the error has the cause, and ret_t (may be NULL) is filled too. */
 SR_PUBLIC SR_WARN sr_status sr_task_wait(struct sr_client *c, const char *task,
                                          struct sr_task *ret_t, struct sr_err *err);
+
+/* The ends of what the app wrote to stdout and stderr, in the last attempt. It may hold anything
+ * that the app saw, so the scheduler gives it to the requester of the task alone: SR_E_AUTH to
+ * others. SR_E_NOTFOUND: none is kept (the app has not run, or it was purged). */
+struct sr_task_logs {
+    char *out, *err; /* UTF-8; owned: sr_task_logs_done */
+};
+SR_PUBLIC SR_WARN sr_status sr_task_logs(struct sr_client *c, const char *task,
+                                         struct sr_task_logs *ret_l, struct sr_err *err);
+SR_PUBLIC void sr_task_logs_done(struct sr_task_logs *l); /* accepts a zeroed one */
 
 struct sr_bundle {
     char task[SR_HASH_TEXT], deal[SR_HASH_TEXT];

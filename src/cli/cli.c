@@ -129,6 +129,7 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
     }
     sr_client_close(c->client);
     buf_wipe(&c->out);
+    sr_task_logs_done(&c->failed_logs);
     free(c);
     return gone && code == 0 ? end_of_pipe() : code;
 }

@@ -49,6 +49,10 @@ struct cli {
     size_t n_given;
     bool json, quiet;
     int exit_code; /* of a command that did its work and says no */
+    /* of a task that failed: told beside the error (cli_report) */
+    bool has_failed;
+    struct sr_task failed;
+    struct sr_task_logs failed_logs; /* only the requester's */
     struct sr_client *client;
     /* output: flushed once at the end of a command that succeeded */
     struct buf out;
@@ -91,6 +95,8 @@ void out_begin(struct cli *c);
 void out_end(struct cli *c);
 void out_str(struct cli *c, const char *key, const char *value);
 void out_u64(struct cli *c, const char *key, uint64_t value);
+void out_i64(struct cli *c, const char *key, int64_t value);
+void out_lines(struct cli *c, const char *key, const char *text); /* in several lines */
 void out_bool(struct cli *c, const char *key, bool value);
 void out_json(struct cli *c, const char *key, const char *json); /* JSON text; NULL: null */
 void out_amount(struct cli *c, const char *key, const char *nrlc);

@@ -93,6 +93,8 @@ static sr_status gather(struct cli *c, struct run_input *in, struct sr_err *err)
     return SR_OK;
 }
 
+#define TEXT_COPY(dst, src) (void)snprintf(dst, sizeof(dst), "%s", src)
+
 static void default_folder(char *dst, size_t n, const char *task) {
     (void)snprintf(dst, n, "result-%.10s", task);
 }
@@ -108,6 +110,12 @@ sr_status cli_wait_and_fetch(struct cli *c, const struct sr_deal_ids *ids, struc
         return SR_OK;
     }
     if (st != SR_OK) {
+        c->has_failed = true;
+        c->failed = t;
+        TEXT_COPY(c->failed.task, ids->task);
+        TEXT_COPY(c->failed.deal, ids->deal);
+        struct sr_err none = {0};
+        if (st == SR_E_TASK) (void)!sr_task_logs(c->client, ids->task, &c->failed_logs, &none);
         sr_hint(
             err,
             "strongroom task show %s tells more; strongroom result %s -o DIR fetches a late result",
@@ -254,14 +262,20 @@ static void put_task(struct cli *c, const struct sr_task *t) {
     out_time(c, c->json ? "finalDeadline" : "final deadline", t->final_deadline_unix_s);
     out_str(c, "result", t->result_location);
     out_str(c, "digest", t->result_digest);
+    if (t->has_exit_code) out_i64(c, c->json ? "exitCode" : "exit code", t->exit_code);
     cli_put_egress(c, t);
-    out_end(c);
 }
 
 sr_status cmd_task_show(struct cli *c, struct sr_err *err) {
     struct sr_task t;
     SR_TRY(sr_task_show(c->client, c->args[0], &t, err));
+    struct sr_task_logs logs = {0};
+    if (cli_flag(c, "--logs")) SR_TRY(sr_task_logs(c->client, c->args[0], &logs, err));
     put_task(c, &t);
+    if (logs.out) out_lines(c, "stdout", logs.out);
+    if (logs.err) out_lines(c, "stderr", logs.err);
+    out_end(c);
+    sr_task_logs_done(&logs);
     return SR_OK;
 }
 
@@ -269,6 +283,7 @@ sr_status cmd_task_wait(struct cli *c, struct sr_err *err) {
     struct sr_task t;
     SR_TRY(sr_task_wait(c->client, c->args[0], &t, err));
     put_task(c, &t);
+    out_end(c);
     return SR_OK;
 }
 

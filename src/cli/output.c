@@ -53,6 +53,41 @@ void out_u64(struct cli *c, const char *key, uint64_t value) {
     }
 }
 
+void out_i64(struct cli *c, const char *key, int64_t value) {
+    if (c->json) {
+        jw_key(&c->w, key);
+        jw_i64(&c->w, value);
+    } else {
+        label(c, key);
+        buf_printf(&c->out, "%lld\n", (long long)value);
+    }
+}
+
+/* Text of several lines, each below the label, none of which steers the terminal. */
+static void add_lines(struct buf *b, const char *text) {
+    struct slice rest = slice_str(text), line;
+    while (rest.n > 0) {
+        struct slice all = rest;
+        if (!slice_cut(all, '\n', &line, &rest)) {
+            line = all;
+            rest = slice_of(all.p, 0);
+        }
+        cleanup_free char *copy = slice_dup(line);
+        buf_str(b, "    ");
+        if (copy) add_printable(b, copy);
+        buf_str(b, "\n");
+    }
+}
+
+void out_lines(struct cli *c, const char *key, const char *text) {
+    if (c->json) {
+        jw_kcstr(&c->w, key, text);
+    } else if (text[0] != 0) {
+        buf_printf(&c->out, "%s\n", key);
+        add_lines(&c->out, text);
+    }
+}
+
 void out_bool(struct cli *c, const char *key, bool value) {
     if (c->json) {
         jw_kbool(&c->w, key, value);
@@ -177,6 +212,32 @@ void cli_progress(void *arg, const struct sr_progress *p) {
 /* ---- failures -----------------------------------------------------------------------------------
  */
 
+#define TAIL_MAX 2000 /* characters of an app's output beside its failure */
+
+/* The last of it, from the beginning of a line where there is one. */
+static const char *tail(const char *text) {
+    size_t n = strlen(text);
+    if (n <= TAIL_MAX) return text;
+    const char *from = text + n - TAIL_MAX, *line = strchr(from, '\n');
+    while (((unsigned char)*from & 0xc0) == 0x80) from++; /* not within a character */
+    return line && line[1] ? line + 1 : from;
+}
+
+static void report_task(const struct cli *c, struct jw *w) {
+    const struct sr_task *t = &c->failed;
+    jw_kcstr(w, "task", t->task);
+    jw_kcstr(w, "deal", t->deal);
+    jw_kcstr(w, "status", t->status);
+    jw_kcstr(w, "stage", t->stage);
+    jw_kcstr(w, "cause", t->cause);
+    if (t->has_exit_code) {
+        jw_key(w, "exitCode");
+        jw_i64(w, t->exit_code);
+    }
+    if (c->failed_logs.out) jw_kcstr(w, "stdout", tail(c->failed_logs.out));
+    if (c->failed_logs.err) jw_kcstr(w, "stderr", tail(c->failed_logs.err));
+}
+
 int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
     cli_progress_end(c);
     const char *what = err->what[0] ? err->what : sr_status_text(code);
@@ -184,7 +245,7 @@ int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
     const char *next = sr_err_next(err);
     if (c->json) {
         cleanup_buf struct buf b;
-        buf_init(&b, 8192);
+        buf_init(&b, 65536);
         struct jw w = jw_of(&b);
         jw_obj(&w); /* the shape of the services' answers */
         jw_kcstr(&w, "error", what);
@@ -197,11 +258,20 @@ int cli_report(struct cli *c, sr_status code, const struct sr_err *err) {
         }
         jw_kcstr(&w, "hint", next);
         jw_ku64(&w, "exit", (uint64_t)sr_exit_code(code));
+        if (c->has_failed) report_task(c, &w);
         jw_end_obj(&w);
         (void)printf("%s\n", buf_cstr(&b));
     } else {
         cleanup_buf struct buf b;
-        buf_init(&b, 4096);
+        buf_init(&b, 65536);
+        if (c->failed_logs.out && c->failed_logs.out[0]) {
+            buf_str(&b, "the end of what the app wrote to stdout:\n");
+            add_lines(&b, tail(c->failed_logs.out));
+        }
+        if (c->failed_logs.err && c->failed_logs.err[0]) {
+            buf_str(&b, "the end of what the app wrote to stderr:\n");
+            add_lines(&b, tail(c->failed_logs.err));
+        }
         buf_str(&b, "strongroom: ");
         add_printable(&b, what);
         buf_str(&b, "\n");

@@ -172,6 +172,9 @@ static const struct cli_opt o_attest_collateral[] = {
     OPT("--service", "URL", "a mirror (PCCS) to ask (default: Intel's service)"),
     OPT("--root", "FILE", "trust this root (DER) instead of the pinned one"),
 };
+static const struct cli_opt o_task_show[] = {
+    OPT("--logs", NULL, "with the end of what the app printed (its requester only)"),
+};
 static const struct cli_opt o_task_evidence[] = {
     {"--out", "-o", "FILE", "the bundle; TASK.bundle.json otherwise", false},
     {"--policy", NULL, "FILE", "judge the evidence by this policy", false},
@@ -339,7 +342,8 @@ const struct cli_cmd cli_commands[] = {
      "the way.",
      o_run, SR_ARRAY_LEN(o_run) - 4, cmd_can_run},
     CLI_ORDER_COMMANDS{"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
-    {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
+    {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", N(o_task_show),
+     cmd_task_show},
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
     CLI_TRADE_COMMANDS{"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task",
                        "", N(o_result), cmd_result},

@@ -18,7 +18,7 @@ struct eth_sender {
     const struct eth_signer *signer;
     struct db *db;
     struct eth_heads *heads;
-    uint64_t chain_id, stuck_ms;
+    uint64_t chain_id, stuck_ms, away_ms;
     struct u256 cap;
     uint16_t mark; /* wei added to what we offer: two processes that share a wallet must never make
                       the same bytes, or each would take the other's transaction for its own */
@@ -45,6 +45,7 @@ sr_status eth_sender_new(const struct eth_sender_opts *o, struct eth_sender **re
     s->rpc = o->rpc;
     s->signer = o->signer;
     s->chain_id = o->chain_id;
+    s->away_ms = o->away_ms;
     s->stuck_ms = o->stuck_ms ? o->stuck_ms : SENDER_STUCK_MS;
     s->cap = o->max_fee_cap;
     sr_status st = random_bytes(&s->mark, sizeof s->mark, err);
@@ -474,6 +475,7 @@ sr_status eth_sender_wait(struct eth_sender *s, const struct hash *tx, uint64_t 
     if (timeout_ms == 0) timeout_ms = WAIT_MS;
     int64_t start = clock_mono_us(), end = start + (int64_t)timeout_ms * 1000, pushed = start;
     uint64_t seen = 0;
+    int64_t away_since = 0;
     struct eth_head head;
     cleanup_row struct row r;
     row_init(&r);
@@ -496,6 +498,14 @@ sr_status eth_sender_wait(struct eth_sender *s, const struct hash *tx, uint64_t 
             return st;
         }
         int64_t now = clock_mono_us();
+        if (st != SR_E_UNAVAILABLE)
+            away_since = 0;
+        else if (away_since == 0)
+            away_since = now;
+        if (away_since && s->away_ms && now - away_since > (int64_t)s->away_ms * 1000) {
+            if (err) *err = e;
+            return st;
+        }
         if (now > end) {
             st = sr_fail(err, SR_E_TIMEOUT, "transaction %s is not mined after %llu s",
                          hash_text(&r.hash).s, (unsigned long long)(timeout_ms / 1000));

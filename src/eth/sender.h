@@ -23,7 +23,8 @@ struct eth_sender_opts {
     const char *ws_url;              /* to be told of new blocks; NULL: polls for receipts */
     uint64_t chain_id;               /* 0: asked */
     uint64_t stuck_ms;               /* 0: SENDER_STUCK_MS */
-    struct u256 max_fee_cap;         /* 0: none. Per gas; never offered more */
+    uint64_t away_ms;        /* a node that refuses connections so long ends a wait; 0: waits on */
+    struct u256 max_fee_cap; /* 0: none. Per gas; never offered more */
 };
 SR_CHECK sr_status eth_sender_new(const struct eth_sender_opts *o, struct eth_sender **ret,
                                   struct sr_err *err);

@@ -66,7 +66,7 @@ typedef sr_status (*sdk_fn)(void *arg, struct sr_err *err);
 SR_CHECK sr_status sdk_call(struct sr_client *c, sdk_fn fn, void *arg, struct sr_err *err);
 /* http_fetch that waits for a service that is being started again: connections refused, and 503
  * answers, are tried anew for patience_ms. Nothing is sent twice. */
-#define SDK_PATIENCE_MS 3000
+#define SDK_PATIENCE_MS 2000
 SR_CHECK sr_status sdk_fetch(const struct http_call *call, uint64_t patience_ms,
                              struct http_answer *ret, struct sr_err *err);
 void sdk_progress(struct sr_client *c, const char *step, const char *stage, uint64_t done,

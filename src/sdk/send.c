@@ -9,6 +9,7 @@
 #define GAP_MAX  16                           /* nonces */
 #define NOOP_GAS 21000
 #define LOCK_MS  3000
+#define AWAY_MS  3000 /* a node that is started again is back before */
 
 /* A transfer of nothing to oneself. */
 static sr_status send_nothing(struct sr_client *c, uint64_t nonce, struct sr_err *err) {
@@ -52,6 +53,9 @@ static sr_status wait_mined(struct sr_client *c, const struct hash *tx, struct e
         struct sr_err why = {0}, gap = {0};
         sr_status st = eth_sender_wait(c->sender, tx, LOOK_MS, ret, &why);
         if (st != SR_E_TIMEOUT || waited >= SDK_TX_MS) {
+            if (st == SR_E_UNAVAILABLE)
+                sr_err_prefix(&why, "transaction %s was sent; it may still be mined",
+                              hash_text(tx).s);
             if (st != SR_OK && err && err->code == SR_OK) *err = why;
             return st;
         }
@@ -80,7 +84,7 @@ static sr_status send_want(struct sr_client *c, const struct eth_want *w, struct
     SR_TRY(sdk_unlock(c, err));
     if (!c->sender) {
         struct eth_sender_opts o = {
-            .rpc = c->rpc, .signer = &c->signer, .chain_id = c->net.chain_id};
+            .rpc = c->rpc, .signer = &c->signer, .chain_id = c->net.chain_id, .away_ms = AWAY_MS};
         SR_TRY(eth_sender_new(&o, &c->sender, err));
     }
     struct hash tx;

@@ -34,6 +34,11 @@ static void read_status(const struct json_val *v, struct sr_task *t) {
                        message.n > 0 ? (const char *)message.p : "");
     struct addr a;
     if (json_addr(json_get(v, "worker"), &a) && !addr_is_zero(&a)) addr_put(t->worker, &a);
+    struct slice code = json_text(json_get(v, "exitCode"));
+    bool minus = code.n > 0 && code.p[0] == '-';
+    uint64_t number;
+    t->has_exit_code = num_u64(minus ? slice_of(code.p + 1, code.n - 1) : code, INT32_MAX, &number);
+    if (t->has_exit_code) t->exit_code = minus ? -(int64_t)number : (int64_t)number;
     const struct json_val *e = json_get(v, "egress");
     t->has_egress = json_u64(json_get(e, "connections"), &t->egress.connections) &&
                     json_u64(json_get(e, "failed"), &t->egress.failed) &&

@@ -230,11 +230,21 @@ class Faults(unittest.TestCase):
 
     def test_an_app_that_exits_non_zero(self):
         a = self.fails("run", self.faults, "--args", "exit 7", cause="APP_COMPUTE_FAILED")
-        task = a["hint"].split("0x")[1][:64] if "0x" in a["hint"] else None
-        self.assertIsNotNone(task, a)
-        t = self.n.cli("task", "show", "0x" + task)
+        self.assertEqual((a["exitCode"], a["stage"], a["stderr"]), (7, "failed", "ending on purpose\n"), a)
+        self.assertIn("APP_COMPUTE_FAILED", a["cause"])
+        task = a["task"]
+        self.assertEqual(self.n.cli("deal", "show", a["deal"])["requester"].lower(), self.n.address("bob"))
+        t = self.n.cli("task", "show", task)
         self.assertIn("APP_COMPUTE_FAILED", t["cause"])
-        self.n.cli("result", "0x" + task, "-o", self.n.folder("nothing"), code=4)
+        self.assertEqual(t["exitCode"], 7)
+        self.assertNotIn("stderr", t.json)
+        self.n.cli("result", task, "-o", self.n.folder("nothing"), code=4)
+        # what the app printed is the requester's, and nobody else's
+        self.assertEqual(self.n.cli("task", "show", task, "--logs", who="bob")["stderr"], "ending on purpose\n")
+        shown = self.n.cli("task", "show", task, "--logs", who="bob", as_json=False).out
+        self.assertIn("stderr\n    ending on purpose\n", shown)
+        for who in ("alice", "carol", "operator"):
+            self.refused("task", "show", task, "--logs", who=who, says="requester")
 
     def test_an_app_that_crashes(self):
         self.fails("run", self.faults, "--args", "crash", cause="APP_COMPUTE_FAILED")
@@ -327,6 +337,38 @@ class ServicesDown(unittest.TestCase):
                     os.kill(pid, sig.SIGCONT)
             n.grant(data, app, "bob")
             n.cli("run", app, "--data", data, "-o", n.folder("after"), who="bob")
+
+
+class Time(unittest.TestCase):
+    """An app that does not end, in a category whose work time is 3 s instead of 300."""
+
+    SECONDS = 3
+
+    def shorten_category(self, n):
+        """Writes the hub's storage: the place that viewCategory(0) reads 300 + 1 from."""
+        hub = n.net["contracts"]["hub"]
+        call = {"to": hub, "data": "0x4f5f44ec" + "0" * 64}
+        keys = [k for entry in n.rpc("eth_createAccessList", call, "latest")["accessList"] for k in entry["storageKeys"]]
+        places = [k for k in keys if int(n.rpc("eth_getStorageAt", hub, k, "latest"), 16) == 301]
+        self.assertEqual(len(places), 1, keys)
+        n.rpc("anvil_setStorageAt", hub, places[0], "0x" + format(self.SECONDS + 1, "064x"))
+
+    def test_an_app_out_of_time_is_told_at_once_not_paid_and_claimed_back(self):
+        with Network() as n:
+            n.up()
+            self.shorten_category(n)
+            app = n.app("faults", "bob")
+            before, processes = n.stake("bob"), len(harness.descendants(n.process.pid))
+            a = n.cli("run", app, "--args", "loop", who="bob", code=4)
+            self.assertIn("APP_COMPUTE_TIMEOUT", a["cause"], a)
+            self.assertLess(a.seconds, 20)
+            harness.until("the room is gone", lambda: len(harness.descendants(n.process.pid)) <= processes, 10)
+            t = n.cli("task", "show", a["task"])
+            self.assertIn(t["status"], ("UNSET", "ACTIVE", "TIMEOUT"))
+            harness.until("claimed by the scheduler", lambda: n.cli("task", "show", a["task"])["status"] == "FAILED", 90, 1)
+            account = n.cli("account", "show", "bob")
+            self.assertEqual((int(account["stake"]), int(account["locked"])), (before, 0))
+            self.assertIn("APP_COMPUTE_TIMEOUT", n.cli("task", "show", a["task"])["cause"])
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ class Up(unittest.TestCase):
             began = time.monotonic()
             a = n.cli("account", "show", "alice", code=5)
             self.assertIn("what to do" if not a.json else "hint", str(a.json or a.err))
-            self.assertLess(time.monotonic() - began, 10)
+            self.assertLess(time.monotonic() - began, 6)  # 2 s, on a machine that does other things
 
 
 if __name__ == "__main__":
