@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* db.c - what all engines have in common */
 #include "db/db_int.h"
+#include "db/db_text.h"
 #include <stdio.h>
 
 sr_status db_open(const char *path, unsigned flags, struct db **ret_db, struct sr_err *err) {
@@ -208,10 +209,12 @@ static sr_status migrate(struct db *db, const char *const *steps, size_t n, stru
         return sr_fail(err, SR_E_CONFLICT, "database: schema %llu is newer than this program's %zu",
                        (unsigned long long)done, n);
     }
+    SR_TRY(db_steps_check(db, steps, (size_t)done, err));
     for (size_t i = (size_t)done; i < n; i++) {
         cleanup_db_tx struct db_tx tx = {0};
         SR_TRY(db_begin(db, &tx, err));
         SR_TRY(db_script(db, steps[i], err));
+        SR_TRY(db_step_keep(db, steps, i, err));
         SR_TRY(db_run(db, "UPDATE schema_version SET done = $1", DB_ARGS(db_u64(i + 1)), err));
         SR_TRY(db_commit(&tx, err));
     }

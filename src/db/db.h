@@ -47,7 +47,8 @@ bool db_is_shared(const struct db *db); /* on a server: other processes may chan
 void db_put_blob(const struct db *db, struct buf *b, struct slice bytes);
 /* Brings the schema up to date: step i (SQL, several statements with ';') is run once for ever, in
  * its own transaction; the count done is kept in the table schema_version. Never change a step that
- * was released: add one. SR_E_CONFLICT when the file is newer than the program. */
+ * was released: add one. SR_E_CONFLICT when the file is newer than the program, or a step that was
+ * run on it is not the program's any more (schema_text.c). */
 SR_CHECK sr_status db_migrate(struct db *db, const char *const *steps, size_t n,
                               struct sr_err *err);
 /* SR_OK when the engine finds no damage. Reads the whole file. */

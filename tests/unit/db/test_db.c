@@ -179,6 +179,34 @@ static void a_failed_migration_changes_nothing_and_steps_run_once(void **state) 
     assert_int_equal(s.st_mode & 077, 0);
 }
 
+static void a_step_that_was_changed_in_place_is_noticed(void **state) {
+    (void)state;
+    cleanup_free char *path = path_join(dir, "changed");
+    static const char *const then[] = {"CREATE TABLE a (x BIGINT)"};
+    static const char *const changed[] = {"CREATE TABLE a (x BIGINT, y BIGINT)",
+                                          "CREATE TABLE b (x BIGINT)"};
+    static const char *const grown[] = {"CREATE TABLE a (x BIGINT)", "CREATE TABLE b (x BIGINT)"};
+    static const char *const *const opened[] = {then, changed, grown, changed, grown};
+    for (size_t i = 0; i < SR_ARRAY_LEN(opened); i++) {
+        struct db *db = NULL;
+        struct sr_err err = {0};
+        assert_int_equal(db_open(path, 0, &db, &err), SR_OK);
+        sr_status st = db_migrate(db, opened[i], opened[i] == then ? 1 : 2, &err);
+        if (opened[i] == changed) {
+            assert_int_equal(st, SR_E_CONFLICT);
+            assert_true(err.hint[0] != 0);
+            if (i == 1) /* and nothing was done to it */
+                assert_int_equal(db_run(db, "SELECT * FROM b", DB_NO_ARGS, NULL), SR_E_USAGE);
+        } else {
+            assert_int_equal(st, SR_OK);
+        }
+        if (i == 2) /* a file from before the texts were kept: taken as it is, and remembered */
+            assert_int_equal(db_run(db, "DELETE FROM schema_step", DB_NO_ARGS, NULL), SR_OK);
+        if (i == 2) assert_int_equal(db_migrate(db, grown, 2, &err), SR_OK);
+        db_close(db);
+    }
+}
+
 static void a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors(void **state) {
     (void)state;
     cleanup_free char *path = path_join(dir, "full");
@@ -281,6 +309,7 @@ int main(void) {
         cmocka_unit_test(one_text_may_be_open_twice_and_many_texts_share_the_cache),
         cmocka_unit_test(an_unfinished_transaction_leaves_nothing),
         cmocka_unit_test(a_failed_migration_changes_nothing_and_steps_run_once),
+        cmocka_unit_test(a_step_that_was_changed_in_place_is_noticed),
         cmocka_unit_test(a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors),
         cmocka_unit_test(a_killed_writer_leaves_whole_transactions),
     };
