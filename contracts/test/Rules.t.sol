@@ -155,6 +155,16 @@ contract RulesTest is Base {
         fine(w1, abi.encodeCall(IHub.reveal, (task, A)), "his own");
     }
 
+    function test_finalizing_waits_for_every_winner_until_the_deadline() public {
+        bytes32 task = begin(4);
+        contribute(w1, task, A);
+        contribute(w2, task, A);
+        fine(w1, abi.encodeCall(IHub.reveal, (task, A)), "one of two");
+        no(scheduler, abi.encodeCall(IHub.finalize, (task, "", "")), "the other may still reveal");
+        fine(w2, abi.encodeCall(IHub.reveal, (task, A)), "the other");
+        fine(scheduler, abi.encodeCall(IHub.finalize, (task, "", "")), "all have revealed");
+    }
+
     function test_a_callback_gets_what_was_agreed_on() public {
         Orders memory o = orders(2);
         o.r.callback = address(0xca11);
