@@ -165,6 +165,14 @@ contract RulesTest is Base {
         fine(scheduler, abi.encodeCall(IHub.finalize, (task, "", "")), "all have revealed");
     }
 
+    function test_a_token_that_says_no_makes_no_stake() public {
+        vm.etch(address(rlc), hex"600060005260206000f3"); // answers false to everything
+        (bool refused_, bytes memory answer) = refused(w1, address(hub), abi.encodeCall(IHub.deposit, (5)));
+        yes(refused_, "deposit");
+        eq(answer, says("failed-transferFrom"), "why");
+        eq(hub.balanceOf(w1), 0, "no stake");
+    }
+
     function test_a_callback_gets_what_was_agreed_on() public {
         Orders memory o = orders(2);
         o.r.callback = address(0xca11);
