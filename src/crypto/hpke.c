@@ -10,15 +10,19 @@
 static const uint8_t kem_suite[] = {'K', 'E', 'M', 0x00, 0x20};
 static const uint8_t hpke_suite[] = {'H', 'P', 'K', 'E', 0x00, 0x20, 0x00, 0x01, 0x00, 0x02};
 
-static void labeled_extract(struct buf *b, struct slice suite, struct slice salt, const char *label,
-                            struct slice secret_ikm, uint8_t ret_prk[32]) {
+/* Without memory it must end here: a key made of an empty buffer is one that anybody can make. */
+static sr_status labeled_extract(struct buf *b, struct slice suite, struct slice salt,
+                                 const char *label, struct slice secret_ikm, uint8_t ret_prk[32],
+                                 struct sr_err *err) {
     static const uint8_t zero[32];
     buf_clear(b);
     buf_str(b, "HPKE-v1");
     buf_add(b, suite);
     buf_str(b, label);
     buf_add(b, secret_ikm);
+    SR_TRY(buf_status(b, err));
     hmac_sha256(salt.n ? salt : slice_of(zero, sizeof zero), buf_slice(b), ret_prk);
+    return SR_OK;
 }
 
 static sr_status labeled_expand(struct buf *b, struct slice suite, const uint8_t secret_prk[32],
@@ -46,13 +50,16 @@ static sr_status schedule(const uint8_t secret_dh[32], const uint8_t enc[32], co
     buf_init(&b, HPKE_INFO_MAX + 256);
     memcpy(both, enc, 32);
     memcpy(both + 32, pkr, 32);
-    labeled_extract(&b, kem, slice_of(NULL, 0), "eae_prk", slice_of(secret_dh, 32), prk);
-    sr_status st = labeled_expand(&b, kem, prk, "shared_secret", slice_of(both, sizeof both),
-                                  shared, sizeof shared, err);
+    const struct slice none = {0};
+    sr_status st = labeled_extract(&b, kem, none, "eae_prk", slice_of(secret_dh, 32), prk, err);
+    if (st == SR_OK)
+        st = labeled_expand(&b, kem, prk, "shared_secret", slice_of(both, sizeof both), shared,
+                            sizeof shared, err);
     context[0] = 0; /* mode_base */
-    labeled_extract(&b, suite, slice_of(NULL, 0), "psk_id_hash", slice_of(NULL, 0), context + 1);
-    labeled_extract(&b, suite, slice_of(NULL, 0), "info_hash", info, context + 33);
-    labeled_extract(&b, suite, slice_of(shared, sizeof shared), "secret", slice_of(NULL, 0), prk);
+    if (st == SR_OK) st = labeled_extract(&b, suite, none, "psk_id_hash", none, context + 1, err);
+    if (st == SR_OK) st = labeled_extract(&b, suite, none, "info_hash", info, context + 33, err);
+    if (st == SR_OK)
+        st = labeled_extract(&b, suite, slice_of(shared, sizeof shared), "secret", none, prk, err);
     struct slice cx = {context, sizeof context};
     if (st == SR_OK) st = labeled_expand(&b, suite, prk, "key", cx, ret_key, 32, err);
     if (st == SR_OK) st = labeled_expand(&b, suite, prk, "base_nonce", cx, ret_nonce, 12, err);

@@ -186,7 +186,7 @@ static sr_status take_statement(struct file *db, const char *sql, struct rows **
         SR_TRY(prepare(db, sql, &r, err));
         struct rows **slot = cache_slot(db);
         if (slot) *slot = r;
-        r->cached = slot != NULL;
+        r->cached = slot != NULL; /* NOLINT: prepare gives one or fails */
     }
     r->used = ++db->clock;
     r->busy = true;

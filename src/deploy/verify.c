@@ -176,6 +176,7 @@ static sr_status ask_all(struct verify *v, int *slot, struct sr_err *err) {
 static sr_status judge_all(struct verify *v, struct sr_err *err) {
     int slot[RPC_MAX_BATCH];
     size_t n = 0;
+    for (size_t i = 0; i < RPC_MAX_BATCH; i++) slot[i] = -1; /* not asked */
     SR_TRY(ask_all(v, slot, err));
     SR_TRY(eth_batch_run(v->batch, err));
     for (const struct json_val *c = json_first(v->r->codes); c; c = json_next(c), n++)

@@ -278,21 +278,22 @@ struct dec {
     struct sr_err *err;
 };
 
-static struct abi_val *take_vals(struct dec *d, size_t n) {
-    if (n > ABI_MAX_VALUES - d->total) return NULL;
+static sr_status take_vals(struct dec *d, size_t n, struct abi_val **ret_v) {
+    if (n > ABI_MAX_VALUES - d->total)
+        return sr_fail(d->err, SR_E_TOOBIG, "contract data: too many values");
     d->total += n;
     struct block *bl = d->blocks;
     if (!bl || n > bl->cap - bl->used) {
         size_t cap = n > 64 ? n : 64;
         bl = calloc(1, sizeof *bl + cap * sizeof(struct abi_val));
-        if (!bl) return NULL;
+        if (!bl) return sr_fail(d->err, SR_E_NOMEM, "no memory for contract data");
         bl->cap = cap;
         bl->next = d->blocks;
         d->blocks = bl;
     }
-    struct abi_val *v = bl->v + bl->used;
+    *ret_v = bl->v + bl->used;
     bl->used += n;
-    return v;
+    return SR_OK;
 }
 
 static sr_status dec_bad(struct dec *d, const char *what) {
@@ -363,9 +364,9 @@ static sr_status dec_one(struct dec *d, struct slice t, struct slice area, unsig
                 return dec_bad(d, "a list is longer than the data");
             n = (size_t)len;
         }
-        struct abi_val *items = take_vals(d, n);
-        if (!items) return sr_fail(d->err, SR_E_TOOBIG, "contract data: too many values");
-        size_t used;
+        struct abi_val *items = NULL;
+        SR_TRY(take_vals(d, n, &items));
+        size_t used = 0;
         SR_TRY(dec_seq(d, ty.inner, ty.form == T_ARRAY, slice_of(area.p + skip, area.n - skip), n,
                        depth + 1, items, &used));
         *v = av_list(items, n);
@@ -432,11 +433,11 @@ void abi_out_done(struct abi_out *o) {
 static sr_status decode(struct slice data, struct slice types, struct abi_out *ret,
                         struct sr_err *err) {
     struct dec d = {.err = err};
-    size_t n, used;
+    size_t n, used = 0;
+    struct abi_val *v = NULL;
     if (!count_members(types, &n)) return mismatch(types, err);
-    struct abi_val *v = take_vals(&d, n);
-    sr_status st = v ? dec_seq(&d, types, false, data, n, 0, v, &used)
-                     : sr_fail(err, SR_E_NOMEM, "contract data");
+    sr_status st = take_vals(&d, n, &v);
+    if (st == SR_OK) st = dec_seq(&d, types, false, data, n, 0, v, &used);
     if (st == SR_OK && used != data.n) st = dec_bad(&d, "something is left over");
     if (st != SR_OK) {
         drop_blocks(d.blocks);

@@ -12,18 +12,22 @@ static void put_hash(struct keccak *k, struct hash h) {
 }
 
 struct hash eip712_separator(const struct eip712_domain *d) {
-    cleanup_buf struct buf t;
-    buf_init(&t, 256);
-    buf_str(&t, "EIP712Domain(");
-    const char *sep = "";
-    if (d->name) buf_str(&t, "string name"), sep = ",";
-    if (d->version) buf_printf(&t, "%sstring version", sep), sep = ",";
-    if (d->chain_id) buf_printf(&t, "%suint256 chainId", sep), sep = ",";
-    if (d->has_contract) buf_printf(&t, "%saddress verifyingContract", sep);
-    buf_str(&t, ")");
-    struct keccak k;
+    const char *const fields[] = {d->name ? "string name" : NULL,
+                                  d->version ? "string version" : NULL,
+                                  d->chain_id ? "uint256 chainId" : NULL,
+                                  d->has_contract ? "address verifyingContract" : NULL};
+    const char *sep = "EIP712Domain(";
+    struct keccak k, t;
+    keccak_init(&t);
+    for (size_t i = 0; i < SR_ARRAY_LEN(fields); i++) {
+        if (!fields[i]) continue;
+        keccak_add(&t, slice_str(sep));
+        keccak_add(&t, slice_str(fields[i]));
+        sep = ",";
+    }
+    keccak_add(&t, slice_str(*sep == ',' ? ")" : "EIP712Domain()"));
     keccak_init(&k);
-    put_hash(&k, keccak256(buf_slice(&t)));
+    put_hash(&k, keccak_end(&t));
     if (d->name) put_hash(&k, keccak256(slice_str(d->name)));
     if (d->version) put_hash(&k, keccak256(slice_str(d->version)));
     if (d->chain_id) put_u64(&k, d->chain_id);
@@ -183,8 +187,9 @@ static sr_status encode_value(const struct typed *t, struct slice type, const st
     if (slice_is(type, "bytes")) {
         cleanup_buf struct buf b;
         buf_init(&b, 1u << 20);
-        if (!json_str(v, &s) || !slice_starts(s, "0x") || !hex_decode_buf(s, &b) || b.bad)
-            return bad(t, "wrong value for type", type);
+        bool good = json_str(v, &s) && slice_starts(s, "0x") && hex_decode_buf(s, &b);
+        if (b.bad == SR_E_NOMEM) return buf_status(&b, t->err);
+        if (!good || b.bad) return bad(t, "wrong value for type", type);
         *ret = keccak256(buf_slice(&b));
         return SR_OK;
     }

@@ -220,6 +220,7 @@ struct addr eth_create_address(const struct addr *from, uint64_t nonce) {
     rlp_bytes(&f, slice_of(from->b, 20));
     rlp_u64(&f, nonce);
     rlp_list(&out, buf_slice(&f));
+    SR_ASSERT(f.bad == SR_OK && out.bad == SR_OK); /* an address of nothing would be worse */
     struct hash h = keccak256(buf_slice(&out));
     struct addr a;
     memcpy(a.b, h.b + 12, 20);

@@ -351,7 +351,7 @@ sr_status url_parse(const char *text, struct url *ret, struct sr_err *err) {
         }
         if (host.n == 0) return bad_url(text, "no host", err);
         if (port.n) {
-            uint64_t v;
+            uint64_t v = 0;
             if (!num_u64(port, 65535, &v) || v == 0) return bad_url(text, "a bad port", err);
             u.port = (uint16_t)v;
         }
@@ -359,7 +359,7 @@ sr_status url_parse(const char *text, struct url *ret, struct sr_err *err) {
     if (host.n >= sizeof u.host) return bad_url(text, "a host name too long", err);
     memcpy(u.host, host.p, host.n);
     u.origin = slice_of(whole.p, (size_t)(u.target.p - whole.p));
-    if (u.is_unix && u.origin.n && u.origin.p[u.origin.n - 1] == ':') u.origin.n--;
+    if (u.is_unix && u.origin.n && u.origin.p && u.origin.p[u.origin.n - 1] == ':') u.origin.n--;
     *ret = u;
     return SR_OK;
 }

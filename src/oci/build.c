@@ -416,6 +416,7 @@ static void make_config(const struct plan *p, const struct hash *layer, struct b
         jw_key(&w, "Labels");
         jw_obj(&w);
         jw_kstr(&w, OCI_EGRESS_LABEL, buf_slice(&label));
+        if (label.bad) b->bad = label.bad; /* never an image with a part of its list */
         jw_end_obj(&w);
     }
     if (p->env.n > 0) {

@@ -204,7 +204,7 @@ static size_t count_indexed(const char *indexed) {
 /* The types of the arguments that are not indexed, "bytes32,uint256". A tuple of values of fixed
  * size is encoded as its members one after the other, so its parentheses are left out. */
 static void data_types(poco_event e, struct buf *ret_data, struct slice ret_indexed[3]) {
-    struct slice head, list, word;
+    struct slice head = {0}, list = {0}, word = {0};
     (void)slice_cut(slice_str(events[e].sig), '(', &head, &list);
     list.n--;
     size_t k = 0;

@@ -270,7 +270,9 @@ sr_status poco_order_from_json(poco_kind k, const struct json_val *v, struct poc
         struct slice s;
         cleanup_buf struct buf b;
         buf_init(&b, POCO_SIGN_MAX);
-        if (!json_str(sign, &s) || !slice_starts(s, "0x") || !hex_decode_buf(s, &b) || b.bad)
+        bool good = json_str(sign, &s) && slice_starts(s, "0x") && hex_decode_buf(s, &b);
+        if (b.bad == SR_E_NOMEM) return buf_status(&b, err);
+        if (!good || b.bad)
             return sr_fail(err, SR_E_MALFORMED, "%s order: sign is not hex of at most %u bytes",
                            poco_kind_word[k], POCO_SIGN_MAX);
         o.sign.n = (uint16_t)b.n;

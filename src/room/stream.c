@@ -59,7 +59,7 @@ sr_status room_recv(struct room *r, unsigned *ret_type, struct sr_err *err) {
 }
 
 sr_status room_expect(struct room *r, unsigned type, struct sr_err *err) {
-    unsigned got;
+    unsigned got = 0;
     SR_TRY(room_recv(r, &got, err));
     if (got != type)
         return sr_fail(err, SR_E_MALFORMED, "the worker sent message %u where %u is due", got,
@@ -74,7 +74,7 @@ sr_status room_recv_data(struct room *r, const struct door_input *head, uint64_t
     if (known && head->size > max)
         return sr_fail(err, SR_E_TOOBIG, "more than the room's disk holds");
     for (;;) {
-        unsigned type;
+        unsigned type = 0;
         SR_TRY(room_recv(r, &type, err));
         if (type == DOOR_END && r->frame.n == 0) break;
         if (type != DOOR_DATA || r->frame.n == 0 || r->frame.n > DOOR_DATA_MAX)

@@ -128,7 +128,7 @@ static sr_status encrypt(struct pd_stream *s, struct slice plain, struct sr_err 
     size_t n = 0;
     struct slice hashed = slice_of(s->full.p, plain.n < s->full.n ? plain.n : s->full.n);
     SR_TRY(cbc_lane_add(&s->aes, plain, s->out->p + s->out->n, &n, &s->sha, &s->leaf, hashed, err));
-    s->full = slice_of(s->full.p + hashed.n, s->full.n - hashed.n);
+    if (hashed.n > 0) s->full = slice_of(s->full.p + hashed.n, s->full.n - hashed.n);
     s->out->n += n;
     s->pending = (s->pending + plain.n) % 16;
     return SR_OK;
@@ -173,7 +173,9 @@ static sr_status file_step(struct pd_stream *s, struct sr_err *err) {
     bool same = fstat(f->fd, &st) == 0 && (int64_t)st.st_mtim.tv_sec == f->mtime_s &&
                 (int64_t)st.st_mtim.tv_nsec == f->mtime_ns && (uint64_t)st.st_size == f->size;
     struct sr_err none = {0};
-    if (!same || zip_end(s->zip, &none) != SR_OK) return changed(f, err);
+    sr_status end = same ? zip_end(s->zip, &none) : SR_OK;
+    if (end == SR_E_NOMEM) return sr_fail(err, end, "%s", none.what);
+    if (!same || end != SR_OK) return changed(f, err);
     s->entry_open = false;
     s->entry++;
     return SR_OK;

@@ -238,6 +238,7 @@ static sr_status platform_file(const struct making *m, struct buf *ret, struct s
     put_le16(qe + 258, 4); /* ISVSVN */
     buf_put(&bound, pub, sizeof pub);
     buf_put(&bound, auth, sizeof auth);
+    SR_TRY(buf_status(&bound, err));
     struct hash h = sha256(buf_slice(&bound));
     memcpy(qe + 320, h.b, 32);
     SR_TRY(p256_sign_pkey(m->pck_key, slice_of(qe, sizeof qe), sig, err));

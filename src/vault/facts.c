@@ -13,7 +13,9 @@ static bool bytes_at(const struct json_val *v, const char *key, void *dst, size_
 sr_status asked_read(struct slice json, struct slice evidence, struct asked *ret,
                      struct sr_err *err) {
     if (evidence.n == 0 || evidence.n > WIRE_EVIDENCE_MAX) return MALFORMED("evidence");
-    if (json_parse(json, &ret->doc, NULL) != SR_OK) return MALFORMED("the request is not JSON");
+    sr_status st = json_parse(json, &ret->doc, err);
+    if (st == SR_E_NOMEM) return st;
+    if (st != SR_OK) return MALFORMED("the request is not JSON");
     const struct json_val *v = json_root(ret->doc);
     if (!wire_assignment_read(json_get(v, "assignment"), &ret->assignment))
         return MALFORMED("assignment");
@@ -130,7 +132,9 @@ static sr_status read_bulk(const struct json_val *list, struct facts *f, struct 
 }
 
 sr_status facts_read(struct slice json, struct facts *ret, struct sr_err *err) {
-    if (json_parse(json, &ret->doc, NULL) != SR_OK) return MALFORMED("the facts are not JSON");
+    sr_status st = json_parse(json, &ret->doc, err);
+    if (st == SR_E_NOMEM) return st;
+    if (st != SR_OK) return MALFORMED("the facts are not JSON");
     const struct json_val *v = json_root(ret->doc), *pre = json_get(v, "presigned");
     if (!number(json_get(v, "now"), &ret->now) ||
         !json_addr(json_get(v, "poolOwner"), &ret->pool_owner) ||
@@ -142,8 +146,10 @@ sr_status facts_read(struct slice json, struct facts *ret, struct sr_err *err) {
         !former(json_get(v, "formerOwner"), ret) || !read_stored(json_get(v, "secrets"), ret))
         return MALFORMED("the facts about the deal");
     struct sr_err why = {0};
-    if (read_orders(v, ret, &why) != SR_OK || read_bulk(json_get(v, "bulk"), ret, &why) != SR_OK)
-        return vault_refuse(err, SR_E_MALFORMED, "MALFORMED", "%.160s", why.what);
+    st = read_orders(v, ret, &why);
+    if (st == SR_OK) st = read_bulk(json_get(v, "bulk"), ret, &why);
+    if (st == SR_E_NOMEM) return sr_fail(err, st, "%s", why.what);
+    if (st != SR_OK) return vault_refuse(err, SR_E_MALFORMED, "MALFORMED", "%.160s", why.what);
     return SR_OK;
 }
 

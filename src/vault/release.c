@@ -105,8 +105,9 @@ static sr_status check_evidence(const struct vault *v, const struct asked *a, co
     if (!addr_eq(&challenge, &a->challenge))
         return vault_refuse(err, SR_E_AUTH, "EVIDENCE_REFUSED",
                             "the challenge is not the address of its public key");
-    if (tee_verify(v->trust, &v->policy, a->evidence, vault_now(v), ret, &why) != SR_OK)
-        return vault_refuse(err, SR_E_REFUSED, "EVIDENCE_REFUSED", "%.160s", why.what);
+    sr_status st = tee_verify(v->trust, &v->policy, a->evidence, vault_now(v), ret, &why);
+    if (st == SR_E_NOMEM) return sr_fail(err, st, "%s", why.what);
+    if (st != SR_OK) return vault_refuse(err, SR_E_REFUSED, "EVIDENCE_REFUSED", "%.160s", why.what);
     struct wire_binding b = {.nonce = a->assignment.nonce,
                              .task = a->assignment.task,
                              .worker = a->assignment.worker,
@@ -269,11 +270,14 @@ static sr_status open_secrets(const struct vault *v, const struct facts *f,
         if (!at || *has)
             return vault_refuse(err, SR_E_REFUSED, "SECRET_NOT_FOR_TASK",
                                 "a stored secret that this task may not know");
-        if (!base64_decode(s->base64, &bytes))
-            return vault_refuse(err, SR_E_MALFORMED, "MALFORMED", "a stored secret");
+        bool text_good = base64_decode(s->base64, &bytes);
+        if (bytes.bad == SR_E_NOMEM) return buf_status(&bytes, err);
+        if (!text_good) return vault_refuse(err, SR_E_MALFORMED, "MALFORMED", "a stored secret");
         struct sr_err why = {0};
-        if (vault_secret_open(v, s->kind, &s->target, s->name, buf_slice(&bytes), at, &why) !=
-            SR_OK)
+        sr_status st =
+            vault_secret_open(v, s->kind, &s->target, s->name, buf_slice(&bytes), at, &why);
+        if (st == SR_E_NOMEM) return sr_fail(err, st, "%s", why.what);
+        if (st != SR_OK)
             return vault_refuse(err, SR_E_CRYPTO, "SECRET_UNREADABLE", "%.120s", why.what);
         *has = true;
         /* The key of data is its first owner's, whoever owns it now: it opens nothing else. An
@@ -312,6 +316,7 @@ static void write_result(struct jw *w, const struct facts *f, const struct poco_
         buf_init(&pem, WIRE_SECRET_MAX);
         if (!slice_starts(stored, "-----BEGIN") && base64_decode(stored, &pem))
             stored = buf_slice(&pem);
+        if (pem.bad == SR_E_NOMEM) w->b->bad = pem.bad; /* or base64 would pass for a key */
         jw_kstr(w, "publicKey", stored);
     }
     if (!addr_is_zero(&f->callback)) jw_kaddr(w, "callback", &f->callback);
@@ -450,10 +455,16 @@ sr_status vault_on_release(struct vault *v, const struct vault_release_req *m,
     SR_TRY(write_envelope(&plain, &a, &f, &p, &secrets, err));
     SR_TRY(seal(v, &a, buf_slice(&plain), &sealed, &r.envelope_signature, err));
     SR_TRY(make_token(v, &a, &f, &verdict, token, err));
-    *place = (struct used_nonce){.id = id, .expires = a.assignment.expires_unix_s};
     r.token = slice_of(token, sizeof token);
     r.envelope = buf_slice(&sealed);
     r.label = slice_str(wire_verdict_label(verdict.simulated ? WIRE_SIMULATED : WIRE_TDX));
     vault_release_rep_write(ret_reply, &r);
+    sr_status st = buf_status(ret_reply, err);
+    if (st != SR_OK) {
+        buf_clear(ret_reply);
+        return st;
+    }
+    /* used up by an answer that can be given, and by no other */
+    *place = (struct used_nonce){.id = id, .expires = a.assignment.expires_unix_s};
     return SR_OK;
 }
