@@ -2,6 +2,12 @@
 #include "eth/abi.c"
 #include "vec.h"
 
+static struct abi_val *some_vals(struct dec *d, size_t n) {
+    struct abi_val *v = NULL;
+    assert_int_equal(take_vals(d, n, &v), SR_OK);
+    return v;
+}
+
 /* A JSON value of the vector file as a value of the type; memory is never freed one by one. */
 static struct abi_val from_json(struct slice t, const struct json_val *j, struct dec *mem) {
     struct type ty;
@@ -31,7 +37,7 @@ static struct abi_val from_json(struct slice t, const struct json_val *j, struct
     case T_BYTES:
         assert_true(json_str(j, &s));
         if (slice_is(t, "bytes")) {
-            struct abi_val *store = take_vals(mem, (s.n / 2 + sizeof *store) / sizeof *store);
+            struct abi_val *store = some_vals(mem, (s.n / 2 + sizeof *store) / sizeof *store);
             size_t n = (s.n - 2) / 2;
             assert_true(hex_decode(s, store, n));
             v = av_bytes(slice_of(store, n));
@@ -42,7 +48,7 @@ static struct abi_val from_json(struct slice t, const struct json_val *j, struct
     case T_TUPLE:
     case T_ARRAY: {
         size_t n = json_len(j);
-        struct abi_val *items = take_vals(mem, n);
+        struct abi_val *items = some_vals(mem, n);
         struct slice rest = ty.inner, m = ty.inner;
         bool bad = false;
         for (size_t i = 0; i < n; i++) {
@@ -80,7 +86,7 @@ static void check(struct slice types, const struct json_val *values, struct slic
     cleanup_free char *t = slice_dup(types);
     struct type whole = {.form = T_TUPLE, .inner = types};
     size_t n = json_len(values);
-    struct abi_val *v = take_vals(&mem, n);
+    struct abi_val *v = some_vals(&mem, n);
     bool bad = false;
     struct slice rest = whole.inner, m;
     for (size_t i = 0; i < n; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Envelopes and a release of secrets when memory runs out in the middle. */
+#include "../vault/vault_world.h"
 #include "nomem.h"
-#include "vault_world.h"
 
 static int set_up(void **state) {
     struct world *w;
