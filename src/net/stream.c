@@ -113,7 +113,8 @@ static sr_status raw_writev(struct stream *s, struct iovec *v, int n, struct sr_
         }
         deadline = deadline_after_(s->write_ms);
         for (size_t left = (size_t)k; left > 0;) {
-            size_t take = left < v->iov_len ? left : v->iov_len;
+            /* never beyond the last: writev took no more than there was */
+            size_t take = left < v->iov_len ? left : v->iov_len; /* NOLINT */
             v->iov_base = (uint8_t *)v->iov_base + take;
             v->iov_len -= take;
             left -= take;

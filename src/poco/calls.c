@@ -224,7 +224,7 @@ static void data_types(poco_event e, struct buf *ret_data, struct slice ret_inde
 static bool topic_val(struct slice type, const struct hash *t, struct abi_val *ret) {
     char name[16] = {0};
     cleanup_abi struct abi_out o = {0};
-    if (type.n >= sizeof name) return false;
+    if (!type.p || type.n >= sizeof name) return false;
     memcpy(name, type.p, type.n);
     if (abi_decode(slice_of(t->b, 32), name, &o, NULL) != SR_OK) return false;
     *ret = o.v[0]; /* a value type: nothing inside that o owns */
@@ -242,7 +242,7 @@ sr_status poco_log_read(const struct hash *topics, size_t n_topics, struct slice
     if (e == POCO_EV_N) return sr_fail(err, SR_E_NOTFOUND, "not an event that is known here");
     cleanup_buf struct buf types;
     buf_init(&types, 256);
-    struct slice indexed[3];
+    struct slice indexed[3] = {0};
     data_types((poco_event)e, &types, indexed);
     cleanup_abi struct abi_out o = {0};
     SR_TRY(abi_decode(data, buf_cstr(&types), &o, err));

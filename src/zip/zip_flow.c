@@ -79,7 +79,7 @@ static sr_status keep(struct zip_flow *f, uint64_t at, struct slice s, struct sr
     if (!last || last->at + last->n != at) {
         if (r->n == 2 * FLOW_MAX + 2) return not_flowing(err, "too many entries");
         last = &r->seg[r->n++];
-        *last = (struct zip_seg){at, r->bytes.n, 0};
+        *last = (struct zip_seg){at, r->bytes.n, 0}; /* NOLINT: seg is there from the start */
     }
     buf_add(&r->bytes, s);
     last->n += s.n;
