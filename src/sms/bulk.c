@@ -109,7 +109,7 @@ static void accept(struct sms_chain *c, const struct sms_facts *f, struct bulk_i
 /* Asks for all at once: does the order hold for this deal, and what is the data set. */
 static sr_status ask_chain(struct sms_chain *c, struct sms_facts *f, struct eth_at at,
                            struct sr_err *err) {
-    size_t holds[BULK_MAX], view[BULK_MAX];
+    size_t holds[BULK_MAX] = {0}, view[BULK_MAX] = {0};
     cleanup_batch struct eth_batch *b = eth_batch_new(c->rpc);
     cleanup_buf struct buf call;
     if (!b) return sr_fail(err, SR_E_NOMEM, "no memory for a bulk");
