@@ -37,8 +37,8 @@ static const char *const schema[] = {
     " next_ms BIGINT NOT NULL, tries BIGINT NOT NULL, PRIMARY KEY (kind, task));"
     "CREATE TABLE pool_order (hash BYTEA PRIMARY KEY, json TEXT NOT NULL, volume BIGINT NOT NULL,"
     " made_ms BIGINT NOT NULL);",
-    "CREATE INDEX deal_app ON deal (app); CREATE INDEX deal_dataset ON deal (dataset);"
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL);",
+    ("CREATE INDEX deal_app ON deal (app); CREATE INDEX deal_dataset ON deal (dataset);"
+     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL);"),
     "ALTER TABLE task ADD COLUMN egress TEXT;",
 };
 
