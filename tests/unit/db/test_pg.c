@@ -36,7 +36,7 @@ static struct db *fresh(void) {
     assert_int_equal(
         db_script(db,
                   "DROP TABLE IF EXISTS t; DROP TABLE IF EXISTS u; DROP TABLE IF EXISTS "
-                  "schema_version",
+                  "schema_version; DROP TABLE IF EXISTS schema_step",
                   &err),
         SR_OK);
     if (db_migrate(db, schema, 2, &err) != SR_OK) fail_msg("%s", err.what);
