@@ -58,45 +58,6 @@ sr_status deal_find(struct sms_chain *c, const struct eth_receipt *r, struct eth
 /* ---- orders
  * ---------------------------------------------------------------------------------------------- */
 
-static sr_status match_types(struct buf *b, struct sr_err *err) {
-    for (int k = 0; k < POCO_KINDS; k++) {
-        if (k) buf_u8(b, ',');
-        buf_str(b, poco_order_abi[k]);
-    }
-    return buf_status(b, err);
-}
-
-/* matchOrders or sponsorMatchOrders, or either inside RLC.approveAndCall(hub, …). */
-static sr_status orders_of_call(struct sms_chain *c, struct slice data, bool inner,
-                                struct sms_facts *f, struct sr_err *err) {
-    static const char *const names[] = {"matchOrders", "sponsorMatchOrders"};
-    cleanup_buf struct buf types = {0};
-    buf_init(&types, 4096);
-    SR_TRY(match_types(&types, err));
-    for (size_t i = 0; i < SR_ARRAY_LEN(names); i++) {
-        cleanup_buf struct buf sig = {0};
-        cleanup_abi struct abi_out out = {0};
-        struct poco_order pool;
-        uint8_t sel[4];
-        buf_init(&sig, 4096);
-        buf_printf(&sig, "%s(%s)", names[i], buf_cstr(&types));
-        SR_TRY(buf_status(&sig, err));
-        abi_selector(buf_cstr(&sig), sel);
-        if (data.n < 4 || memcmp(sel, data.p, 4) != 0) continue;
-        SR_TRY(abi_decode_call(data, buf_cstr(&sig), &out, err));
-        SR_TRY(poco_order_from_val(POCO_APP, &out.v[0], &f->app_order, err));
-        SR_TRY(poco_order_from_val(POCO_DATASET, &out.v[1], &f->dataset_order, err));
-        SR_TRY(poco_order_from_val(POCO_WORKERPOOL, &out.v[2], &pool, err));
-        return poco_order_from_val(POCO_REQUEST, &out.v[3], &f->request_order, err);
-    }
-    cleanup_abi struct abi_out out = {0};
-    if (!inner &&
-        abi_decode_call(data, "approveAndCall(address,uint256,bytes)", &out, NULL) == SR_OK &&
-        addr_eq(&out.v[0].addr, &c->hub))
-        return orders_of_call(c, out.v[2].bytes, true, f, err);
-    return sr_fail(err, SR_E_NOTFOUND, "the transaction called the hub through another contract");
-}
-
 sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx, struct sms_facts *f,
                             struct sr_err *err) {
     char params[80];
@@ -111,7 +72,12 @@ sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx, struct s
     if (!hex_decode_buf(input, &f->calldata))
         return sr_fail(err, SR_E_CHAIN, "the node's answer for a transaction");
     SR_TRY(buf_status(&f->calldata, err));
-    return orders_of_call(c, buf_slice(&f->calldata), false, f, err);
+    struct poco_order o[POCO_KINDS];
+    SR_TRY(poco_match_read(buf_slice(&f->calldata), &c->hub, o, err));
+    f->app_order = o[POCO_APP];
+    f->dataset_order = o[POCO_DATASET];
+    f->request_order = o[POCO_REQUEST];
+    return SR_OK;
 }
 
 static sr_status order_of_market(struct sms_chain *c, poco_kind kind, const struct hash *hash,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "poco/calls.h"
+#include "poco/functions.h"
 #include "val.h"
 
 static void expect_hex(const struct buf *b, const struct json_val *v, const char *key) {
@@ -62,6 +63,48 @@ static void registries_are_called_as_the_npm_client_calls_them(void **state) {
     assert_ok(poco_enc_manage(&b, &o[0], POCO_OP_CLOSE, slice_of(NULL, 0), &e));
     expect_hex(&b, json_get(root, "manageAppOrder"), "calldata");
     buf_done(&b);
+}
+
+static void same_orders(const struct poco_order got[POCO_KINDS], const struct poco_order *want) {
+    const struct poco_domain d = poco_domain_of(1, &(struct addr){{7}});
+    for (unsigned k = 0; k < POCO_KINDS; k++) {
+        const struct hash a = poco_order_hash(&d, &got[k]), b = poco_order_hash(&d, &want[k]);
+        assert_memory_equal(a.b, b.b, 32);
+        assert_int_equal(got[k].sign.n, 65);
+        assert_int_equal(got[k].sign.b[0], 0x10 + k);
+    }
+}
+
+static void the_orders_are_read_from_every_call_that_matches(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    const struct addr hub = {{7}}, other = {{8}};
+    struct poco_order o[POCO_KINDS], got[POCO_KINDS];
+    struct buf b, outer;
+    buf_init(&b, 65536), buf_init(&outer, 65536);
+    memset(o, 0, sizeof o);
+    for (unsigned k = 0; k < POCO_KINDS; k++) {
+        o[k].kind = (poco_kind)k;
+        assert_ok(poco_salt(&o[k], &e));
+        o[k].sign.n = 65;
+        memset(o[k].sign.b, (int)(0x10 + k), 65);
+    }
+    o[POCO_REQUEST].request.params = SLICE_LIT("{\"iexec_args\":\"a b\"}");
+    assert_ok(poco_enc_match(&b, &o[0], &o[1], &o[2], &o[3], &e));
+    assert_ok(poco_match_read(buf_slice(&b), &hub, got, &e));
+    same_orders(got, o);
+    assert_ok(poco_enc_approve_and_call(&outer, &hub, u256_of(1), buf_slice(&b), &e));
+    assert_ok(poco_match_read(buf_slice(&outer), &hub, got, &e));
+    same_orders(got, o);
+    /* approved for another contract: it is not the hub that is called */
+    assert_int_equal(poco_match_read(buf_slice(&outer), &other, got, &e), SR_E_NOTFOUND);
+    for (size_t cut = 0; cut < b.n; cut++) /* every truncation is refused */
+        assert_int_not_equal(poco_match_read(slice_of(b.p, cut), &hub, got, NULL), SR_OK);
+    buf_clear(&b);
+    assert_ok(poco_enc_sponsor_match(&b, &o[0], &o[1], &o[2], &o[3], &e));
+    assert_ok(poco_match_read(buf_slice(&b), &hub, got, &e));
+    same_orders(got, o);
+    buf_done(&b), buf_done(&outer);
 }
 
 static void what_we_send_a_vault_can_read(void **state) {
@@ -175,6 +218,7 @@ static void events_of_sharing_have_the_official_topics(void **state) {
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(registries_are_called_as_the_npm_client_calls_them),
+        cmocka_unit_test(the_orders_are_read_from_every_call_that_matches),
         cmocka_unit_test(what_we_send_a_vault_can_read),
         cmocka_unit_test(official_events_are_read),
         cmocka_unit_test(events_of_sharing_have_the_official_topics),
