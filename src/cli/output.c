@@ -223,12 +223,13 @@ static const char *tail(const char *text) {
     return line && line[1] ? line + 1 : from;
 }
 
+/* Beside the failure's own code, status and stage. */
 static void report_task(const struct cli *c, struct jw *w) {
     const struct sr_task *t = &c->failed;
     jw_kcstr(w, "task", t->task);
     jw_kcstr(w, "deal", t->deal);
-    jw_kcstr(w, "status", t->status);
-    jw_kcstr(w, "stage", t->stage);
+    jw_kcstr(w, "taskStatus", t->status);
+    jw_kcstr(w, "taskStage", t->stage);
     jw_kcstr(w, "cause", t->cause);
     if (t->has_exit_code) {
         jw_key(w, "exitCode");

@@ -230,7 +230,7 @@ class Faults(unittest.TestCase):
 
     def test_an_app_that_exits_non_zero(self):
         a = self.fails("run", self.faults, "--args", "exit 7", cause="APP_COMPUTE_FAILED")
-        self.assertEqual((a["exitCode"], a["stage"], a["stderr"]), (7, "failed", "ending on purpose\n"), a)
+        self.assertEqual((a["exitCode"], a["taskStage"], a["stderr"]), (7, "failed", "ending on purpose\n"), a)
         self.assertIn("APP_COMPUTE_FAILED", a["cause"])
         task = a["task"]
         self.assertEqual(self.n.cli("deal", "show", a["deal"])["requester"].lower(), self.n.address("bob"))
