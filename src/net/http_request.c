@@ -161,6 +161,7 @@ static void req_start(struct http_req *rq, struct conn *c) {
     rq->conn = c;
     rq->route = NULL;
     rq->n_params = 0;
+    rq->head.n_fields = 0;
     rq->mem = NULL;
     rq->body = (struct kept_body){0};
     rq->body_in = (struct http_body){0};
@@ -212,8 +213,7 @@ bool request_serve_(struct conn *c, struct http_req *rq, struct slice head) {
 void request_refuse_(struct conn *c, struct http_req *rq, const struct sr_err *e) {
     req_start(rq, c);
     rq->close = true;
-    rq->head.minor = 1;
-    rq->head.expect_continue = false;
+    rq->head = (struct http_head){.minor = 1}; /* nothing of it was read */
     int status = e->code == SR_E_TOOBIG ? 431 : e->code == SR_E_TIMEOUT ? 408 : 400;
     reply_error_(rq, status, e);
     linger(c);

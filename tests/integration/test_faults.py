@@ -84,7 +84,7 @@ class Faults(unittest.TestCase):
 
     def test_files_that_cannot_be_read(self):
         self.refused("data", "protect", "/nowhere/file.csv", who="alice", says="/nowhere/file.csv")
-        self.refused("data", "protect", self.n.home, who="alice", code=2, says="not a regular file")
+        self.refused("data", "protect", self.n.home, who="alice", code=2, says="neither a file nor a folder")  # it holds sockets
         self.refused("data", "protect", "/dev/null", who="alice", code=2, says="not a regular file")
         fifo = os.path.join(self.n.home, "fifo")
         os.mkfifo(fifo)
@@ -175,7 +175,8 @@ class Faults(unittest.TestCase):
         app = self.n.cli("app", "deploy", path, "--no-publish", who="bob")
         self.assertEqual(app["orderHash"], "")
         self.refused("run", app["address"], who="bob", says="no open order for app")
-        self.refused("run", self.faults, "--workerpool", NOBODY, who="bob", says="no matching order")
+        self.refused("run", self.faults, "--workerpool", NOBODY, who="bob", says="there is no workerpool")
+        self.refused("run", self.faults, "--category", "1", who="bob", says="no matching order")
 
     def test_an_app_without_its_image(self):
         path = os.path.join(self.n.home, "gone")
