@@ -144,3 +144,7 @@ export class Network {
     };
   }
 }
+
+/* The client's provider remembers an answer for 250 ms, a nonce too: a second transaction within that time, after the first
+ * is mined already, is refused by any chain as fast as ours. */
+export const nonceForgotten = () => new Promise((go) => setTimeout(go, 260));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Wallet, getAddress } from "ethers";
 import { IExec, errors, utils } from "iexec";
-import { Network, sum } from "./network.mjs";
+import { Network, sum, nonceForgotten } from "./network.mjs";
 
 const nobody = "0x00000000000000000000000000000000DeaDBeef";
 const named = (name, text) => (e) => e.name === name && (text.test ? text.test(e.message) : e.message === text) || assert.fail(`${e.name}: ${e.message}`);
@@ -72,6 +72,7 @@ describe("resources", { timeout: 240000, concurrency: true }, () => {
       await assert.rejects(lib.bob.account.deposit("900000000 RLC"), named("Error", "Deposit amount exceed wallet balance"));
     });
     test("withdraw lowers the stake by its amount", async () => {
+      await nonceForgotten();
       assert.equal((await lib.bob.account.withdraw("200 nRLC")).amount, "200");
       assert.equal((await stake(address("bob"))).sub(before).toString(), "300");
     });
@@ -79,8 +80,10 @@ describe("resources", { timeout: 240000, concurrency: true }, () => {
       assert.rejects(lib.bob.account.withdraw("900000000 RLC"), named("Error", "Withdraw amount exceed account balance")));
     test("an allowance is set, read and taken back", async () => {
       assert.equal((await lib.bob.account.checkAllowance(address("bob"), nobody)).toString(), "0");
+      await nonceForgotten();
       await lib.bob.account.approve("3 RLC", nobody);
       assert.equal((await lib.bob.account.checkAllowance(address("bob"), nobody)).toString(), "3000000000");
+      await nonceForgotten();
       await lib.bob.account.revokeApproval(nobody);
       assert.equal((await lib.bob.account.checkAllowance(address("bob"), nobody)).toString(), "0");
     });
