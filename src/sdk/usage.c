@@ -53,7 +53,7 @@ static void of_deal(struct sr_use *use, const struct poco_deal *d, bool bulk) {
     addr_put(use->requester, &d->requester);
     addr_put(use->beneficiary, &d->beneficiary);
     addr_put(use->app, &d->app.pointer);
-    u256_put(use->price_nrlc, bulk ? (struct u256){0} : d->dataset.price);
+    u256_put(use->price_nrlc, bulk ? u256_of(0) : d->dataset.price);
     use->time_unix_s = d->start_time;
     use->bulk = bulk;
 }
