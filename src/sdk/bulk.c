@@ -20,7 +20,7 @@ struct bulk {
     struct book apps, pools;
     struct poco_order request;
     struct buf params;
-    char secret_names[SR_MAX_SECRETS][40];
+    char secret_names[SR_MAX_SECRETS][RUN_SECRET_NAME];
     char root[SR_CID_TEXT];
     uint64_t n_tasks;
     struct sr_bulk_task *tasks; /* owned */
@@ -230,12 +230,7 @@ static sr_status write_params(struct bulk *b, struct sr_err *err) {
 
 static sr_status make_request(struct bulk *b, struct sr_err *err) {
     const struct poco_workerpoolorder *w = &b->pools.v[0].order.workerpool;
-    for (size_t i = 0; i < b->run->n_secrets; i++) {
-        uint8_t random[16];
-        SR_TRY(random_bytes(random, sizeof random, err));
-        memcpy(b->secret_names[i], "0x", 2);
-        hex_encode(b->secret_names[i] + 2, random, sizeof random);
-    }
+    SR_TRY(run_secrets_name(b->run, b->secret_names, err));
     SR_TRY(write_params(b, err));
     b->request.kind = POCO_REQUEST;
     b->request.request = (struct poco_requestorder){.app = b->app,
@@ -271,12 +266,7 @@ static sr_status check_stake(struct bulk *b, struct sr_err *err) {
 static sr_status push_secrets(struct bulk *b, struct sr_err *err) {
     struct sr_client *c = b->c;
     if (!b->run->plain_result && addr_eq(&b->beneficiary, &c->me)) SR_TRY(result_key_push(c, err));
-    for (size_t i = 0; i < b->run->n_secrets; i++) {
-        const struct sr_run_secret *s = &b->run->secrets[i];
-        struct sms_name n = {.kind = SECRET_REQUESTER, .target = c->me, .name = b->secret_names[i]};
-        SR_TRY(sms_put(c, &n, slice_of(s->value, s->n), false, err));
-    }
-    return SR_OK;
+    return run_secrets_push(c, b->run, b->secret_names, err);
 }
 
 /* One deal takes as many tasks as the workerpool's order has left. */

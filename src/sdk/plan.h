@@ -21,7 +21,7 @@ struct plan {
     bool has_app_order, has_data_order, has_pool_order;
     struct poco_order request;
     struct buf params;
-    char secret_names[SR_MAX_SECRETS][40];
+    char secret_names[SR_MAX_SECRETS][RUN_SECRET_NAME];
     struct u256 cost;
     struct sr_blocker *blockers; /* PLAN_MAX_BLOCKERS; NULL: the first one is the failure */
     size_t n_blockers;

@@ -28,14 +28,31 @@ static sr_status write_params(struct plan *p, struct sr_err *err) {
     return buf_status(&p->params, err);
 }
 
-sr_status plan_request(struct plan *p, struct sr_err *err) {
-    const struct poco_workerpoolorder *w = &p->pools.v[0].order.workerpool;
-    for (size_t i = 0; i < p->run->n_secrets; i++) {
+sr_status run_secrets_name(const struct sr_run *run, char ret_names[][RUN_SECRET_NAME],
+                           struct sr_err *err) {
+    for (size_t i = 0; i < run->n_secrets; i++) {
         uint8_t random[16];
         SR_TRY(random_bytes(random, sizeof random, err));
-        memcpy(p->secret_names[i], "0x", 2);
-        hex_encode(p->secret_names[i] + 2, random, sizeof random);
+        memcpy(ret_names[i], "0x", 2);
+        hex_encode(ret_names[i] + 2, random, sizeof random);
     }
+    return SR_OK;
+}
+
+sr_status run_secrets_push(struct sr_client *c, const struct sr_run *run,
+                           char names[][RUN_SECRET_NAME], struct sr_err *err) {
+    for (size_t i = 0; i < run->n_secrets; i++) {
+        const struct sr_run_secret *s = &run->secrets[i];
+        struct sms_name n = {.kind = SECRET_REQUESTER, .target = c->me, .name = names[i]};
+        sdk_progress(c, "secret", NULL, 0, 0, NULL);
+        SR_TRY(sms_put(c, &n, slice_of(s->value, s->n), false, err));
+    }
+    return SR_OK;
+}
+
+sr_status plan_request(struct plan *p, struct sr_err *err) {
+    const struct poco_workerpoolorder *w = &p->pools.v[0].order.workerpool;
+    SR_TRY(run_secrets_name(p->run, p->secret_names, err));
     SR_TRY(write_params(p, err));
     p->request.kind = POCO_REQUEST;
     p->request.request = (struct poco_requestorder){.app = p->app,
@@ -76,14 +93,7 @@ static sr_status push_result_key(struct plan *p, struct sr_err *err) {
 
 static sr_status push_secrets(struct plan *p, struct sr_err *err) {
     SR_TRY(push_result_key(p, err));
-    for (size_t i = 0; i < p->run->n_secrets; i++) {
-        const struct sr_run_secret *s = &p->run->secrets[i];
-        struct sms_name n = {
-            .kind = SECRET_REQUESTER, .target = p->c->me, .name = p->secret_names[i]};
-        sdk_progress(p->c, "secret", NULL, 0, 0, NULL);
-        SR_TRY(sms_put(p->c, &n, slice_of(s->value, s->n), false, err));
-    }
-    return SR_OK;
+    return run_secrets_push(p->c, p->run, p->secret_names, err);
 }
 
 static sr_status make_deal(struct plan *p, struct sr_deal_ids *ret, struct sr_err *err) {

@@ -155,6 +155,13 @@ SR_CHECK sr_status sms_has(struct sr_client *c, const struct sms_name *n, bool *
 SR_CHECK sr_status sms_put(struct sr_client *c, const struct sms_name *n, struct slice secret,
                            bool replace, struct sr_err *err);
 
+/* run.c: a run's requester secrets: a name of chance for each, and putting them there */
+#define RUN_SECRET_NAME 40 /* with its NUL */
+SR_CHECK sr_status run_secrets_name(const struct sr_run *run, char ret_names[][RUN_SECRET_NAME],
+                                    struct sr_err *err);
+SR_CHECK sr_status run_secrets_push(struct sr_client *c, const struct sr_run *run,
+                                    char names[][RUN_SECRET_NAME], struct sr_err *err);
+
 /* market.c */
 struct book_entry {
     struct poco_order order;
