@@ -114,7 +114,9 @@ static int run(const struct cli_cmd *cmd, int argc, char **argv) {
         if (st == SR_OK) st = cmd->run(c, &err);
         cli_progress_end(c);
         if (st == SR_OK) st = buf_status(&c->out, &err);
-        if (c->out.n > 0) {
+        if (st == SR_OK && c->get) st = cli_pick(&c->out, c->get, &err);
+        if (c->get) c->json = false; /* a failure is told to people */
+        if (c->out.n > 0 && (st == SR_OK || !c->get)) {
             struct sr_err out_err = {0};
             sr_status wrote = write_answer(c, &gone, &out_err);
             if (st == SR_OK && wrote != SR_OK) {

@@ -48,7 +48,8 @@ struct cli {
     struct cli_given given[CLI_MAX_OPTS];
     size_t n_given;
     bool json, quiet;
-    int exit_code; /* of a command that did its work and says no */
+    const char *get; /* --get: the field that is printed; json is set, too */
+    int exit_code;   /* of a command that did its work and says no */
     /* of a task that failed: told beside the error (cli_report) */
     bool has_failed;
     struct sr_task failed;
@@ -108,6 +109,10 @@ void out_list_end(struct cli *c);
 void cli_progress(void *arg, const struct sr_progress *p);
 void cli_progress_end(struct cli *c);
 int cli_report(struct cli *c, sr_status code, const struct sr_err *err);
+
+/* get.c: a JSON answer becomes its field alone ("task", "datasets.0.address"), a string without its
+ * quotes. SR_E_NOTFOUND, with a hint: there is none. */
+SR_CHECK sr_status cli_pick(struct buf *answer, const char *field, struct sr_err *err);
 
 /* prompt.c */
 sr_status cli_password(void *arg, const char *wallet, bool confirm, char *secret_buf, size_t n,

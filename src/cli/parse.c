@@ -115,6 +115,8 @@ sr_status cli_parse(struct cli *c, int argc, char **argv, struct sr_err *err) {
         if (!o->value && strcmp(o->name, "--json") == 0) c->json = true;
         if (!o->value && strcmp(o->name, "--quiet") == 0) c->quiet = true;
     }
+    c->get = cli_value(c, "--get");
+    if (c->get) c->json = true;
     if (cli_flag(c, "--help")) return SR_OK;
     if (c->n_args < c->cmd->min_args || c->n_args > c->cmd->max_args) {
         sr_hint(err, "usage: strongroom %s %s", c->cmd->words, c->cmd->args);

@@ -18,6 +18,7 @@ const struct cli_opt cli_common[] = {
         "~/.strongroom/keystore)"),
     OPT("--password-file", "FILE", "read the wallet's password from the first line of FILE"),
     OPT("--json", NULL, "answer in JSON"),
+    OPT("--get", "FIELD", "of the answer in JSON, print this field alone: address, task"),
     {"--quiet", "-q", NULL, "no progress on stderr", false},
     {"--help", "-h", NULL, "explain the command", false},
 };

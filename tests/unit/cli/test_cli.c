@@ -49,6 +49,39 @@ static void options_and_arguments_may_be_mixed(void **state) {
     free(c);
 }
 
+static void one_field_of_an_answer_alone(void **state) {
+    (void)state;
+    static const struct {
+        const char *field, *want;
+    } cases[] = {{"task", "0xab\n"},
+                 {"price", "7\n"},
+                 {"list.1.name", "b \"c\"\n"},
+                 {"list.0", "{\"name\":1}\n"},
+                 {"none", "null\n"},
+                 {"absent", NULL},
+                 {"list.2", NULL},
+                 {"list.x", NULL},
+                 {"task.more", NULL}};
+    for (size_t i = 0; i < SR_ARRAY_LEN(cases); i++) {
+        struct buf b;
+        struct sr_err err = {0};
+        buf_init(&b, 1000);
+        buf_str(&b, "{\"task\":\"0xab\",\"price\":7,\"none\":null,"
+                    "\"list\":[{\"name\":1},{\"name\":\"b \\\"c\\\"\"}]}\n");
+        sr_status st = cli_pick(&b, cases[i].field, &err);
+        assert_int_equal(st, cases[i].want ? SR_OK : SR_E_NOTFOUND);
+        if (cases[i].want) assert_string_equal(buf_cstr(&b), cases[i].want);
+        if (!cases[i].want) assert_non_null(strstr(sr_err_next(&err), "--json"));
+        buf_done(&b);
+    }
+    struct cli *c = malloc(sizeof *c);
+    struct sr_err err = {0};
+    assert_int_equal(parse(c, &err, "run", "app", "--get", "task", NULL), SR_OK);
+    assert_true(c->json);
+    assert_string_equal(c->get, "task");
+    free(c);
+}
+
 static void json_is_data_or_output_form(void **state) {
     (void)state;
     struct cli *c = malloc(sizeof *c);
@@ -149,6 +182,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(options_and_arguments_may_be_mixed),
         cmocka_unit_test(json_is_data_or_output_form),
+        cmocka_unit_test(one_field_of_an_answer_alone),
         cmocka_unit_test(wrong_usage_is_said_with_a_hint),
         cmocka_unit_test(after_two_dashes_all_are_arguments),
         cmocka_unit_test(every_command_is_complete),
