@@ -149,7 +149,9 @@ sr_status cmd_app_init(struct cli *c, struct sr_err *err);
 sr_status cmd_app_test(struct cli *c, struct sr_err *err);
 sr_status cmd_app_build(struct cli *c, struct sr_err *err);
 sr_status cmd_app_mock(struct cli *c, struct sr_err *err);
-sr_status cmd_app_debug(struct cli *c, struct sr_err *err);
+sr_status cmd_app_secret_set(struct cli *c, struct sr_err *err);
+/* cmd_debug.c: app debug, task debug */
+sr_status cmd_debug(struct cli *c, struct sr_err *err);
 /* cmd_run.c: what the app tried on the network */
 void cli_put_egress(struct cli *c, const struct sr_task *t);
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
@@ -179,7 +181,6 @@ sr_status cmd_deal_list(struct cli *c, struct sr_err *err);
 sr_status cmd_deal_claim(struct cli *c, struct sr_err *err);
 sr_status cmd_task_list(struct cli *c, struct sr_err *err);
 sr_status cmd_task_claim(struct cli *c, struct sr_err *err);
-sr_status cmd_task_debug(struct cli *c, struct sr_err *err);
 sr_status cmd_wallet_send_rlc(struct cli *c, struct sr_err *err);
 sr_status cmd_wallet_send_ether(struct cli *c, struct sr_err *err);
 sr_status cmd_wallet_sweep(struct cli *c, struct sr_err *err);

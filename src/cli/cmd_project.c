@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* app test, app build, and app deploy of a project. */
+/* app test and app build of a project, and its secret. */
 #include "cli/project.h"
 #include "cli/trial.h"
 #include "sdk/sdk_int.h"
@@ -296,5 +296,23 @@ sr_status cmd_app_build(struct cli *c, struct sr_err *err) {
     out_str(c, "image", out ? out : standard);
     out_end(c);
     oci_built_done(&built);
+    return SR_OK;
+}
+
+sr_status cmd_app_secret_set(struct cli *c, struct sr_err *err) {
+    cleanup_free char *owned = NULL;
+    cleanup_buf_wipe struct buf text;
+    const char *app;
+    buf_init(&text, CLI_SECRET_MAX);
+    SR_TRY(project_app(c->args[0], &app, &owned, err));
+    SR_TRY(cli_secret(c, cli_value(c, "--secret-file"), "Secret of the app", &text, err));
+    if (text.n > 0 && text.p[text.n - 1] == '\n') text.n--; /* as an editor leaves it */
+    if (text.n == 0 || text.n > SR_MAX_SECRET_LEN)
+        return sr_fail(err, SR_E_USAGE, "a secret has 1 to %d bytes", SR_MAX_SECRET_LEN);
+    SR_TRY(sr_secret_push(c->client, "app", app, NULL, text.p, text.n, err));
+    out_begin(c);
+    out_str(c, "app", app);
+    out_bool(c, "set", true);
+    out_end(c);
     return SR_OK;
 }

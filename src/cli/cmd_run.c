@@ -46,25 +46,9 @@ static sr_status add_secret(struct run_input *in, const char *text, struct sr_er
     return SR_OK;
 }
 
-/* A project's folder stands for what was deployed from it last. */
-static sr_status name_app(struct cli *c, struct run_input *in, struct sr_err *err) {
-    const char *word = c->args[0];
-    in->run.app = word;
-    if (strcmp(word, ".") != 0 && !strchr(word, '/')) return SR_OK;
-    cleanup_free char *dir = NULL;
-    SR_TRY(project_find(word, &dir, err));
-    in->deployed = project_deployed(dir);
-    if (!in->deployed) {
-        sr_hint(err, "strongroom app deploy comes first");
-        return sr_fail(err, SR_E_NOTFOUND, "the app in '%.80s' was not deployed yet", dir);
-    }
-    in->run.app = in->deployed;
-    return SR_OK;
-}
-
 static sr_status gather(struct cli *c, struct run_input *in, struct sr_err *err) {
     struct sr_run *r = &in->run;
-    SR_TRY(name_app(c, in, err));
+    SR_TRY(project_app(c->args[0], &r->app, &in->deployed, err));
     r->args = cli_value(c, "--args");
     r->max_app_nrlc = cli_value(c, "--max-app-price");
     r->max_data_nrlc = cli_value(c, "--max-data-price");
@@ -269,13 +253,8 @@ static void put_task(struct cli *c, const struct sr_task *t) {
 sr_status cmd_task_show(struct cli *c, struct sr_err *err) {
     struct sr_task t;
     SR_TRY(sr_task_show(c->client, c->args[0], &t, err));
-    struct sr_task_logs logs = {0};
-    if (cli_flag(c, "--logs")) SR_TRY(sr_task_logs(c->client, c->args[0], &logs, err));
     put_task(c, &t);
-    if (logs.out) out_lines(c, "stdout", logs.out);
-    if (logs.err) out_lines(c, "stderr", logs.err);
     out_end(c);
-    sr_task_logs_done(&logs);
     return SR_OK;
 }
 

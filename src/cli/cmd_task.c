@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Deals and tasks in lists, claims, what the pool says of a task. */
+/* Deals and tasks in lists, claims. */
 #include "cli/cli_int.h"
 
 static sr_status read_filter(struct cli *c, struct sr_deal_filter *f, struct sr_err *err) {
@@ -143,26 +143,4 @@ sr_status cmd_task_claim(struct cli *c, struct sr_err *err) {
         return sr_fail(err, SR_E_USAGE, "name a task, or all");
     }
     return claim(c, NULL, all ? NULL : c->args[0], err);
-}
-
-sr_status cmd_task_debug(struct cli *c, struct sr_err *err) {
-    char *info = NULL, *logs = NULL;
-    bool want = cli_flag(c, "--logs");
-    SR_TRY(sr_task_debug(c->client, c->args[0], want, &info, &logs, err));
-    struct sr_task t;
-    sr_status st = sr_task_show(c->client, c->args[0], &t, err);
-    if (st == SR_OK) {
-        const struct sr_failure *f = sr_failure_find(t.cause);
-        out_begin(c);
-        out_str(c, "task", t.task);
-        out_str(c, "status", t.status);
-        out_str(c, "cause", t.cause);
-        if (f) out_str(c, "next", f->next);
-        out_json(c, c->json ? "pool" : "the pool's view", info);
-        if (want) out_json(c, "logs", logs);
-        out_end(c);
-    }
-    sr_free(info);
-    sr_free(logs);
-    return st;
 }

@@ -204,3 +204,20 @@ sr_status project_note_deployed(const char *dir, const struct sr_app *app, struc
     SR_TRY(buf_status(&b, err));
     return fs_write_atomic(path, buf_slice(&b), 0644, err);
 }
+
+sr_status project_app(const char *word, const char **ret_app, char **ret_owned,
+                      struct sr_err *err) {
+    cleanup_free char *dir = NULL;
+    if (strcmp(word, ".") != 0 && !strchr(word, '/')) {
+        *ret_app = word;
+        return SR_OK;
+    }
+    SR_TRY(project_find(word, &dir, err));
+    char *deployed = project_deployed(dir);
+    if (!deployed) {
+        sr_hint(err, "strongroom app deploy comes first");
+        return sr_fail(err, SR_E_NOTFOUND, "the app in '%.80s' was not deployed yet", dir);
+    }
+    *ret_app = *ret_owned = deployed;
+    return SR_OK;
+}

@@ -23,5 +23,9 @@ SR_CHECK sr_status project_pack(const char *dir, const char *archive, struct oci
 char *project_deployed(const char *dir) SR_CHECK;
 SR_CHECK sr_status project_note_deployed(const char *dir, const struct sr_app *app,
                                          struct sr_err *err);
+/* The app that a word of the user means: of a folder ("." or with a "/"), what was deployed from it
+ * last, in *ret_owned (free); any other word is itself. SR_E_NOTFOUND with a hint. */
+SR_CHECK sr_status project_app(const char *word, const char **ret_app, char **ret_owned,
+                               struct sr_err *err);
 /* app.json as JSON, owned. */
 SR_CHECK sr_status project_json(const char *dir, struct json **ret, struct sr_err *err);

@@ -103,6 +103,10 @@ static const struct cli_opt o_mock[] = {
 };
 static const struct cli_opt o_build[] = {
     {"--out", "-o", "FILE", "the image, an OCI archive (default cache/image.oci.tar)", false}};
+static const struct cli_opt o_debug[] = {
+    OPT("--logs", NULL, "fail when what the app printed is not to be had")};
+static const struct cli_opt o_app_secret[] = {
+    OPT("--secret-file", "FILE", "the secret's text; - is standard input (else asked for)")};
 static const struct cli_opt o_run[] = {
     OPTS("--data", "ADDR", "protected data to run on"),
     OPT("--args", "TEXT", "arguments of the app; public, they are on the chain"),
@@ -172,9 +176,6 @@ static const struct cli_opt o_attest_collateral[] = {
     {"--out", "-o", "FILE", "where the collateral is kept", false},
     OPT("--service", "URL", "a mirror (PCCS) to ask (default: Intel's service)"),
     OPT("--root", "FILE", "trust this root (DER) instead of the pinned one"),
-};
-static const struct cli_opt o_task_show[] = {
-    OPT("--logs", NULL, "with the end of what the app printed (its requester only)"),
 };
 static const struct cli_opt o_task_evidence[] = {
     {"--out", "-o", "FILE", "the bundle; TASK.bundle.json otherwise", false},
@@ -325,8 +326,18 @@ const struct cli_cmd cli_commands[] = {
      "unless --no-publish. Says which hosts the app may talk to.",
      N(o_deploy), cmd_app_deploy},
     {"app debug", "TASK", 1, 1,
-     "a task's steps and times, its cause, what to do, and what it tried on the network", "", NONE,
-     cmd_app_debug},
+     "a task's steps and times, its cause, what to do, and what the app printed",
+     "Also what it tried on the network. What it printed may hold anything that it saw: the "
+     "scheduler "
+     "gives it\n"
+     "to the requester alone, for a signature.",
+     N(o_debug), cmd_debug},
+    {"app secret set", "APP", 1, 1, "give an app its developer's secret",
+     "Sealed to the vault, which seals it to the rooms of this app alone "
+     "(IEXEC_APP_DEVELOPER_SECRET). "
+     "By the app's\n"
+     "owner, once: it cannot be changed. APP: an address, a name, or a project's folder.",
+     N(o_app_secret), cmd_app_secret_set},
     {"app show", "APP", 1, 1, "owner, image, checksum", "", NONE, cmd_app_show},
     {"run", "APP", 1, 1, "run an app, wait, and decrypt the result",
      "APP is an address, a name, or a project's folder (.): what was deployed from it last. "
@@ -343,8 +354,7 @@ const struct cli_cmd cli_commands[] = {
      "the way.",
      o_run, SR_ARRAY_LEN(o_run) - 4, cmd_can_run},
     CLI_ORDER_COMMANDS{"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
-    {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", N(o_task_show),
-     cmd_task_show},
+    {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
     CLI_TRADE_COMMANDS{"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task",
                        "", N(o_result), cmd_result},

@@ -27,8 +27,6 @@ static const struct cli_opt o_tasks[] = {
     OPT("--status", "WORD", "UNSET, ACTIVE, REVEALING, COMPLETED, FAILED, TIMEOUT or CLAIMABLE"),
 };
 static const struct cli_opt o_claim[] = {OPT("--all", NULL, "every task of the acting wallet")};
-static const struct cli_opt o_debug[] = {
-    OPT("--logs", NULL, "what the app wrote (the requester only)")};
 
 #define CLI_TRADE_COMMANDS                                                                           \
     {"info", "", 0, 0, "chain, contracts and services of the network", "", NONE, cmd_info},          \
@@ -83,8 +81,8 @@ static const struct cli_opt o_debug[] = {
          "",                                                                                         \
          N(o_claim),                                                                                 \
          cmd_task_claim},                                                                            \
-        {"task debug", "ID",          1, 1, "the pool's view of a task, and what the app wrote", "", \
-         N(o_debug),   cmd_task_debug},                                                              \
+        {"task debug", "ID",       1,        1, "a task's steps, cause and output: it is app debug", \
+         "",           N(o_debug), cmd_debug},                                                       \
         {"wallet send-rlc",          "AMOUNT", 1,       1,                                           \
          "send RLC from the wallet", "",       N(o_to), cmd_wallet_send_rlc},                        \
         {"wallet send-ether",                                                                        \

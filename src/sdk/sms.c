@@ -28,7 +28,12 @@ static sr_status unexpected(struct sr_client *c, const struct sms_name *n, int s
     case 403:
         sr_hint(err, "only the owner may store it: act as the owner with --as");
         return sr_fail(err, SR_E_AUTH, "the secret service refused the signature for %s", a.s);
-    case 409: return sr_fail(err, SR_E_CONFLICT, "a secret for %s exists already", a.s);
+    case 409:
+        sr_hint(err, n->kind == SECRET_APP
+                         ? "an app's secret is written once: strongroom app deploy "
+                           "registers the app anew, set it there"
+                         : "a secret is written once");
+        return sr_fail(err, SR_E_CONFLICT, "a secret for %s exists already", a.s);
     case 413: return sr_fail(err, SR_E_TOOBIG, "a secret is longer than %u bytes", WIRE_SECRET_MAX);
     case 503:
         sr_hint(err, "try again; strongroom status shows whether sms and vault run");

@@ -133,7 +133,7 @@ class Commands(unittest.TestCase):
         self.assertTrue(shown["next"])
         debug = n.cli("task", "debug", task, "--logs", who="bob")
         self.assertEqual(debug["pool"]["chainTaskId"], task)
-        self.assertIn("computeLogsList", debug["logs"] or {"computeLogsList": []})
+        self.assertEqual(debug["stderr"], "ending on purpose\n")
         self.assertEqual(n.cli("task", "debug", task, "--logs", who="alice", code=3)["status"], "SR_E_AUTH")
         self.assertEqual(n.cli("result", task, "-o", n.folder("no2"), who="bob", code=4)["code"], "APP_COMPUTE_FAILED")
         slow = n.cli("run", app, "--args", "sleep 3", "--no-wait", who="bob")["task"]
@@ -172,6 +172,21 @@ class Commands(unittest.TestCase):
         self.assertEqual(n.cli("account", "allowance", new, who="alice")["amount"], "700")
         n.cli("account", "revoke", new, who="alice")
         self.assertEqual(n.cli("account", "allowance", new, "--owner", "alice")["amount"], "0")
+
+    def test_an_app_gets_its_developer_s_secret_once(self):
+        n = self.n
+        app = n.app("faults", "bob")
+        self.assertEqual(n.cli("app", "secret", "set", app, "--secret-file", "-", stdin="x", who="alice", code=3)["status"], "SR_E_AUTH")
+        self.assertEqual(n.cli("app", "secret", "set", app, "--secret-file", n.file("none", "\n"), who="bob", code=2)["status"],
+                         "SR_E_USAGE")
+        n.cli("app", "secret", "set", app, "--secret-file", "-", stdin="swordfish\n", who="bob")
+        self.assertTrue(n.cli("secret", "check", "app", app)["isSet"])
+        again = n.cli("app", "secret", "set", app, "--secret-file", "-", stdin="another", who="bob", code=3)
+        self.assertEqual(again["status"], "SR_E_CONFLICT")
+        self.assertIn("written once", again["hint"])
+        n.cli("run", app, "--args", "environment", "-o", n.folder("told"), who="bob")
+        with open(os.path.join(n.folder("told"), "environment.txt"), encoding="utf-8") as f:
+            self.assertIn("IEXEC_APP_DEVELOPER_SECRET=swordfish\n", f.read())
 
     def test_secrets_and_result_keys(self):
         n = self.n

@@ -241,11 +241,14 @@ class Faults(unittest.TestCase):
         self.assertNotIn("stderr", t.json)
         self.n.cli("result", task, "-o", self.n.folder("nothing"), code=4)
         # what the app printed is the requester's, and nobody else's
-        self.assertEqual(self.n.cli("task", "show", task, "--logs", who="bob")["stderr"], "ending on purpose\n")
-        shown = self.n.cli("task", "show", task, "--logs", who="bob", as_json=False).out
+        self.assertEqual(self.n.cli("app", "debug", task, "--logs", who="bob")["stderr"], "ending on purpose\n")
+        shown = self.n.cli("app", "debug", task, "--logs", who="bob", as_json=False).out
         self.assertIn("stderr\n    ending on purpose\n", shown)
+        told = self.n.cli("app", "debug", task, who="alice", as_json=False).out
+        self.assertIn("for its requester alone", told)
+        self.assertNotIn("on purpose", told)
         for who in ("alice", "carol", "operator"):
-            self.refused("task", "show", task, "--logs", who=who, says="requester")
+            self.refused("app", "debug", task, "--logs", who=who, says="requester")
 
     def test_an_app_that_crashes(self):
         self.fails("run", self.faults, "--args", "crash", cause="APP_COMPUTE_FAILED")
