@@ -17,12 +17,26 @@ static const struct json_val *find(const struct json_val *v, struct slice path) 
     return v;
 }
 
+static void say_fields(const struct json_val *answer, struct sr_err *err) {
+    cleanup_buf struct buf names;
+    buf_init(&names, 200);
+    for (const struct json_val *v = json_first(answer); json_is(answer, JSON_OBJECT) && v;
+         v = json_next(v)) {
+        if (names.n > 0) buf_str(&names, ", ");
+        buf_add(&names, json_key(v));
+    }
+    if (names.n > 0 && buf_status(&names, NULL) == SR_OK)
+        sr_hint(err, "it has: %s", buf_cstr(&names));
+    else
+        sr_hint(err, "the same command with --json shows the fields that there are");
+}
+
 sr_status cli_pick(struct buf *answer, const char *field, struct sr_err *err) {
     cleanup_json struct json *doc = NULL;
     SR_TRY(json_parse(slice_trim(buf_slice(answer)), &doc, err));
     const struct json_val *v = find(json_root(doc), slice_str(field));
     if (!v) {
-        sr_hint(err, "the same command with --json shows the fields that there are");
+        say_fields(json_root(doc), err);
         return sr_fail(err, SR_E_NOTFOUND, "the answer has no field %s", log_q(slice_str(field)).s);
     }
     struct slice text;
