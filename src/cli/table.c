@@ -12,7 +12,9 @@
 const struct cli_opt cli_common[] = {
     OPT("--dir", "DIR", "network folder (default $STRONGROOM_DIR, else ~/.strongroom)"),
     OPT("--network", "FILE", "a network.json somewhere else"),
-    OPT("--as", "WHO", "who acts: development name, wallet name or address"),
+    OPT("--as", "WHO",
+        "who acts: development name, wallet name or address (default: wallet use; the only wallet; "
+        "with none, on a development network, alice)"),
     OPT("--keystore", "DIR",
         "folder of wallets and result keys (default $STRONGROOM_KEYSTORE, else "
         "~/.strongroom/keystore)"),

@@ -46,6 +46,12 @@ sr_status sdk_me(struct sr_client *c, struct addr *ret_a, struct sr_err *err) {
     if (n == 1) *ret_a = list[0].addr;
     free(list);
     if (n == 1) return SR_OK;
+    /* The first minute: a development network, no wallet of one's own yet. */
+    struct slice name;
+    struct sr_err none = {0};
+    if (n == 0 && sdk_network(c, &none) == SR_OK && c->net.simulated &&
+        sdk_dev_account(&c->net, SLICE_LIT("alice"), &name, ret_a, NULL))
+        return SR_OK;
     sr_hint(err, "--as NAME, or strongroom wallet use NAME; strongroom wallet new makes a wallet");
     return sr_fail(err, SR_E_USAGE, "who acts is not known: no --as and no default wallet");
 }

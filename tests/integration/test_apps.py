@@ -172,6 +172,22 @@ class Projects(unittest.TestCase):
         run = self.here("run", ".", "--args", "Bob", folder="hello")
         self.assertEqual(self.text("hello", os.path.basename(run["result"]), "result.txt"), "Hello, Bob!\n")
 
+    def test_hello_world_as_the_documents_type_it(self):
+        """No --as, no wallet: on a development network, alice acts."""
+        self.need_network()
+        line = ("strongroom app init hello --language {0} && cd hello && strongroom app test && strongroom app deploy "
+                "&& strongroom run . && cat result-0x*/result.txt")
+        env = {**self.n.env, "PATH": harness.BUILD + os.pathsep + self.n.env["PATH"], "STRONGROOM_DIR": self.n.dir,
+               "STRONGROOM_KEYSTORE": self.n.folder("no-keys-yet")}
+        for lang in ("c", "python", "javascript"):
+            with self.subTest(lang):
+                home = self.n.folder("typed-" + lang)
+                os.mkdir(home)
+                done = subprocess.run(["bash", "-euc", line.format(lang)], capture_output=True, text=True, timeout=120,
+                                      check=False, cwd=home, env=env)
+                self.assertEqual(done.returncode, 0, done)
+                self.assertTrue(done.stdout.endswith("Hello, World!\n"), done)
+
     def test_every_language_with_every_feature(self):
         for lang in ("python", "javascript", "c"):
             with self.subTest(lang):
