@@ -80,10 +80,10 @@ static void md_options(const struct cli_opt *opts, size_t n) {
 /* The commands of up/, which has a parser of its own. */
 static const struct cli_cmd network_commands[] = {
     {.words = "up",
-     .args = "[--port BASE] [--detach]",
+     .args = "[--port BASE] [--workers N] [--detach]",
      .summary = "start the whole network on this machine",
      .details = "Chain, contracts, store, vaults, market, secret service, scheduler and one "
-                "worker. DIR is made at the\n"
+                "worker, or N of up to 4. DIR is made at the\n"
                 "first start and continued afterwards; DIR/network.json has every address. BASE "
                 "(8545) is the chain's\n"
                 "port, the other services take the next ones; 0: any free ports. Ctrl-C or "

@@ -109,7 +109,8 @@ static sr_status sms_key(struct up_home *h, struct sr_err *err) {
 
 static sr_status make_keys(struct up_home *h, struct sr_err *err) {
     SR_TRY(keep_account_key(h, "operator", "scheduler.key", err));
-    SR_TRY(keep_account_key(h, "worker", "worker.key", err));
+    for (unsigned i = 0; i < UP_WORKERS; i++)
+        SR_TRY(keep_account_key(h, up_workers[i].account, up_workers[i].key, err));
     SR_TRY(sms_key(h, err));
     uint8_t master[32];
     SR_TRY(random_bytes(master, sizeof master, err));

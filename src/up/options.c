@@ -6,12 +6,13 @@
 
 static const char usage[] =
     "usage: strongroom up     [--dir DIR] [--port BASE] [--json] [--detach]\n"
-    "                         [--egress-loopback NAMES]\n"
+    "                         [--workers N] [--egress-loopback NAMES]\n"
     "       strongroom down   [--dir DIR] [--json]\n"
     "       strongroom status [--dir DIR] [--json]\n"
     "DIR is $STRONGROOM_DIR, else ~/.strongroom. BASE (8545) is the chain's port, the other "
     "services\n"
-    "take the next ones; 0: any free ports. NAMES (commas between them), where an app's image "
+    "take the next ones; 0: any free ports. N: 1 to 4 (1). NAMES (commas between them), where an "
+    "app's image "
     "lists them, lead to "
     "this\n"
     "machine, so that an app can be tried with a server of one's own.\n";
@@ -65,8 +66,9 @@ static sr_status parse_one(int argc, char **argv, int *i, struct up_options *o,
         return o->egress_loopback[0] ? SR_OK : wrong(err, "no value after", a);
     }
     bool dir = slice_starts(slice_str(a), "--dir"), port = slice_starts(slice_str(a), "--port");
-    const char *rest = a + (dir ? 5 : 6);
-    if ((!dir && !(port && up)) || (rest[0] != 0 && rest[0] != '='))
+    bool workers = slice_starts(slice_str(a), "--workers");
+    const char *rest = a + (dir ? 5 : workers ? 9 : 6);
+    if ((!dir && !((port || workers) && up)) || (rest[0] != 0 && rest[0] != '='))
         return wrong(err, "unknown flag", a);
     if (rest[0] == '=')
         v = rest + 1;
@@ -79,13 +81,19 @@ static sr_status parse_one(int argc, char **argv, int *i, struct up_options *o,
         return o->dir ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
     }
     uint64_t base;
+    if (workers) {
+        if (!num_u64(slice_str(v), UP_WORKERS, &base) || base == 0)
+            return wrong(err, "not 1 to 4 workers:", v);
+        o->workers = (unsigned)base;
+        return SR_OK;
+    }
     if (!num_u64(slice_str(v), 65535 - PORT_COUNT, &base)) return wrong(err, "not a port:", v);
     o->base = (uint16_t)base;
     return SR_OK;
 }
 
 sr_status up_parse(int argc, char **argv, struct up_options *ret, struct sr_err *err) {
-    struct up_options o = {.word = argv[0], .base = UP_PORT};
+    struct up_options o = {.word = argv[0], .base = UP_PORT, .workers = 1};
     sr_status st = SR_OK;
     for (int i = 1; i < argc && st == SR_OK; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {

@@ -95,15 +95,22 @@ static void add_miner(struct plan *p) {
     pair(c, "--state", p->n->home.state);
 }
 
-static void add_vault(struct plan *p, const char *name, const char *role, int listen_fd) {
+const struct up_worker up_workers[UP_WORKERS] = {
+    {"worker", "worker", "vault-worker", "worker.key"},
+    {"erin", "worker-2", "vault-worker-2", "worker-2.key"},
+    {"frank", "worker-3", "vault-worker-3", "worker-3.key"},
+    {"grace", "worker-4", "vault-worker-4", "worker-4.key"},
+};
+
+static void add_vault(struct plan *p, const char *name, const char *role, const char *key,
+                      int listen_fd) {
     const struct up_home *h = &p->n->home;
     struct child *c = add_role(p, name, "vault", p->n->tools.vault, NULL, listen_fd);
     bool sms = strcmp(role, "sms") == 0, scheduler = strcmp(role, "scheduler") == 0;
     pair(c, "--role", role);
     pair(c, "--chain-id", p->chain_id);
     contract_arg(p, c, "--hub", "hub");
-    child_arg(c, "--key");
-    child_arg(c, "%s/%s.key", h->keys, role);
+    file_arg(c, "--key", h->keys, key);
     if (scheduler) {
         text_arg(c, "--workerpool", json_text(json_get(p->pool, "address")));
         pair(c, "--sms-identity", addr_text(&h->sms_identity).s);
@@ -152,16 +159,17 @@ static void add_scheduler(struct plan *p) {
     pair(c, "--workers", "any");
 }
 
-static void add_worker(struct plan *p) {
-    struct child *c = add_role(p, "worker", "worker", NULL, "chain", -1);
+static void add_worker(struct plan *p, const struct up_worker *w) {
+    struct child *c = add_role(p, w->name, "worker", NULL, "chain", -1);
     chain_args(p, c);
-    file_arg(c, "--vault", p->n->home.run, "vault-worker");
+    file_arg(c, "--vault", p->n->home.run, w->vault);
     pair(c, "--scheduler", p->scheduler);
     pair(c, "--store", p->store);
     pair(c, "--sms", p->sms);
     pair(c, "--sms-identity", addr_text(&p->n->home.sms_identity).s);
     pair(c, "--room", p->n->tools.room ? p->n->tools.room : "");
     file_arg(c, "--authority", p->n->home.keys, "authority-platform.json");
+    pair(c, "--name", w->name);
     pair(c, "--slots", "2");
     pair(c, "--memory", "512m");
     pair(c, "--output", "256m");
@@ -188,13 +196,14 @@ void plan_children(struct network *n, const struct up_env *env) {
     add_chain(&p);
     add_miner(&p);
     (void)add_role(&p, "store", "store", NULL, NULL, n->sockets.fd[PORT_STORE]);
-    add_vault(&p, "vault-sms", "sms", n->sockets.vault_sms);
-    add_vault(&p, "vault-scheduler", "scheduler", n->sockets.vault_scheduler);
-    add_vault(&p, "vault-worker", "worker", n->sockets.vault_worker);
+    add_vault(&p, "vault-sms", "sms", "sms.key", n->sockets.vault_sms);
+    add_vault(&p, "vault-scheduler", "scheduler", "scheduler.key", n->sockets.vault_scheduler);
+    for (unsigned i = 0; i < n->opt.workers; i++)
+        add_vault(&p, up_workers[i].vault, "worker", up_workers[i].key, n->sockets.vault_worker[i]);
     add_market(&p);
     add_sms(&p);
     add_scheduler(&p);
-    add_worker(&p);
+    for (unsigned i = 0; i < n->opt.workers; i++) add_worker(&p, &up_workers[i]);
     char *all[] = {p.rpc, p.ws, p.market, p.sms, p.store, p.scheduler, p.chain_id};
     for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) free(all[i]);
 }

@@ -53,34 +53,41 @@ static sr_status listen_unix(const char *dir, const char *name, int *ret_fd, str
     return SR_OK;
 }
 
-static sr_status open_all(uint16_t base, const struct up_home *h, struct up_sockets *s,
-                          struct sr_err *err) {
+static sr_status open_all(uint16_t base, unsigned workers, const struct up_home *h,
+                          struct up_sockets *s, struct sr_err *err) {
     for (unsigned i = 0; i < PORT_COUNT; i++) {
         uint16_t port = base ? (uint16_t)(base + i) : 0;
         SR_TRY(listen_tcp(up_port_names[i], port, &s->fd[i], &s->port[i], err));
     }
     SR_TRY(listen_unix(h->run, "vault-sms", &s->vault_sms, err));
     SR_TRY(listen_unix(h->run, "vault-scheduler", &s->vault_scheduler, err));
-    SR_TRY(listen_unix(h->run, "vault-worker", &s->vault_worker, err));
+    for (unsigned i = 0; i < workers; i++)
+        SR_TRY(listen_unix(h->run, up_workers[i].vault, &s->vault_worker[i], err));
     /* anvil opens its port itself; it was free a moment ago */
     (void)close(sr_take_fd(s->fd[PORT_CHAIN]));
     return SR_OK;
 }
 
-sr_status sockets_open(uint16_t base, const struct up_home *h, struct up_sockets *ret,
-                       struct sr_err *err) {
-    struct up_sockets s = {.vault_sms = -1, .vault_scheduler = -1, .vault_worker = -1};
+struct up_sockets sockets_none(void) {
+    struct up_sockets s = {.vault_sms = -1, .vault_scheduler = -1};
     for (unsigned i = 0; i < PORT_COUNT; i++) s.fd[i] = -1;
-    sr_status st = open_all(base, h, &s, err);
+    for (unsigned i = 0; i < UP_WORKERS; i++) s.vault_worker[i] = -1;
+    return s;
+}
+
+sr_status sockets_open(uint16_t base, unsigned workers, const struct up_home *h,
+                       struct up_sockets *ret, struct sr_err *err) {
+    struct up_sockets s = sockets_none();
+    sr_status st = open_all(base, workers, h, &s, err);
     if (st != SR_OK) sockets_close(&s);
     *ret = s;
     return st;
 }
 
 void sockets_close(struct up_sockets *s) {
-    int *all[] = {&s->vault_sms, &s->vault_scheduler, &s->vault_worker};
     for (unsigned i = 0; i < PORT_COUNT; i++) cleanup_close_(&s->fd[i]);
-    for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) cleanup_close_(all[i]);
-    for (unsigned i = 0; i < PORT_COUNT; i++) s->fd[i] = -1;
-    for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) *all[i] = -1;
+    for (unsigned i = 0; i < UP_WORKERS; i++) cleanup_close_(&s->vault_worker[i]);
+    cleanup_close_(&s->vault_sms);
+    cleanup_close_(&s->vault_scheduler);
+    *s = sockets_none();
 }

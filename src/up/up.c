@@ -73,7 +73,7 @@ static sr_status run_network(struct network *n, const struct up_env *env, struct
     SR_TRY(tools_find(&n->tools, err));
     SR_TRY(home_open(&n->home, &n->tools, err));
     SR_TRY(log_to_file(n, err));
-    SR_TRY(sockets_open(n->opt.base, &n->home, &n->sockets, err));
+    SR_TRY(sockets_open(n->opt.base, n->opt.workers, &n->home, &n->sockets, err));
     plan_children(n, env);
     return supervise(n, err);
 }
@@ -93,8 +93,7 @@ static int bring_up(const struct up_options *opt, const struct up_env *env) {
                         .notify_fd = -1,
                         .out = stdout,
                         .began_us = clock_mono_us()};
-    n.sockets = (struct up_sockets){
-        .fd = {-1, -1, -1, -1, -1}, .vault_sms = -1, .vault_scheduler = -1, .vault_worker = -1};
+    n.sockets = sockets_none();
     sr_status st = home_paths(opt->dir, &n.home, &err);
     int word[2];
     if (st == SR_OK && opt->detach) {

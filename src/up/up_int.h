@@ -15,6 +15,7 @@
 #define UP_ARGS          64
 #define UP_LOG_KEEP      (16u << 20) /* a log larger than this is set aside at the next start */
 #define UP_SOCKET_PATH   100         /* bytes of a Unix socket's path */
+#define UP_WORKERS       4
 
 enum up_port { PORT_CHAIN, PORT_MARKET, PORT_SMS, PORT_STORE, PORT_SCHEDULER, PORT_COUNT };
 extern const char *const up_port_names[PORT_COUNT];
@@ -24,8 +25,14 @@ struct up_options {
     char *dir;                   /* owned, absolute */
     uint16_t base;               /* 0: any free ports */
     const char *egress_loopback; /* borrowed from argv; NULL: none */
+    unsigned workers;            /* 1 to UP_WORKERS */
     bool json, detach;
 };
+/* Worker number i's account (development), role, vault and key file; all static. */
+struct up_worker {
+    const char *account, *name, *vault, *key;
+};
+extern const struct up_worker up_workers[UP_WORKERS];
 SR_CHECK sr_status up_parse(int argc, char **argv, struct up_options *ret, struct sr_err *err);
 
 /* ---- where things are */
@@ -62,10 +69,11 @@ char *up_path(const char *dir, const char *name);
 struct up_sockets {
     int fd[PORT_COUNT]; /* listening; -1 for the chain, which opens its own */
     uint16_t port[PORT_COUNT];
-    int vault_sms, vault_scheduler, vault_worker;
+    int vault_sms, vault_scheduler, vault_worker[UP_WORKERS];
 };
-SR_CHECK sr_status sockets_open(uint16_t base, const struct up_home *h, struct up_sockets *ret,
-                                struct sr_err *err);
+struct up_sockets sockets_none(void);
+SR_CHECK sr_status sockets_open(uint16_t base, unsigned workers, const struct up_home *h,
+                                struct up_sockets *ret, struct sr_err *err);
 void sockets_close(struct up_sockets *s);
 
 /* ---- children */
@@ -97,7 +105,7 @@ SR_CHECK sr_status child_start(struct child *c, const struct up_home *h, int con
 
 /* ---- the network */
 
-#define UP_CHILDREN 16
+#define UP_CHILDREN 24
 struct network {
     struct up_options opt;
     struct up_tools tools;

@@ -42,6 +42,27 @@ class Up(unittest.TestCase):
             n.up()
             self.assertEqual([r["name"] for r in n.roles().values() if r["state"] != "ready"], [])
 
+    def test_several_workers_share_a_deal_of_many_tasks(self):
+        with Network() as n:
+            n.up("--workers", "3")
+            pool = harness.http("GET", n.service("scheduler") + "/v1/pool").json
+            self.assertEqual(sorted(w["name"] for w in pool["workers"]), ["worker", "worker-2", "worker-3"])
+            app = n.app("faults")
+            n.cli("result", "push-key", who="bob")
+            params = json.dumps({"iexec_args": "ok", "iexec_result_encryption": True})
+            request = n.cli("order", "sign", "request", app, "--count", "12", "--params", params, "--publish", who="bob")
+            offer = {k: n.cli("order", "book", k, a, who="bob")["orders"][0]["orderHash"]
+                     for k, a in (("app", app), ("workerpool", n.net["workerpool"]["address"]))}
+            deal = n.cli("order", "fill", "--app", offer["app"], "--workerpool", offer["workerpool"],
+                         "--request", request["orderHash"], who="bob")
+            harness.until("all are computed", lambda: all(
+                t["status"] == "COMPLETED" for t in n.cli("task", "list", "--app", app, who="bob")["tasks"]), 60)
+            tasks = n.cli("task", "list", "--app", app, who="bob")["tasks"]
+            self.assertEqual((len(tasks), {t["deal"] for t in tasks}), (12, {deal["deal"]}))
+            workers = {n.cli("task", "show", t["task"])["worker"] for t in tasks}
+            self.assertGreater(len(workers), 1)
+            self.assertTrue(workers <= {w["worker"] for w in pool["workers"]})
+
     def test_network_json_is_for_its_owner_only(self):
         with Network() as n:
             n.up()

@@ -44,12 +44,13 @@ static void flags_are_read_in_both_forms(void **state) {
     assert_int_equal(parse(&o, &err, (const char *const[]){"up", NULL}), SR_OK);
     assert_string_equal(o.dir, "/some/where");
     assert_int_equal(o.base, UP_PORT);
+    assert_int_equal(o.workers, 1);
     free(o.dir);
-    assert_int_equal(
-        parse(&o, &err,
-              (const char *const[]){"up", "--dir=x", "--port", "0", "--json", "--detach", NULL}),
-        SR_OK);
-    assert_true(o.dir[0] == '/' && o.json && o.detach && o.base == 0);
+    assert_int_equal(parse(&o, &err,
+                           (const char *const[]){"up", "--dir=x", "--port", "0", "--json",
+                                                 "--detach", "--workers=4", NULL}),
+                     SR_OK);
+    assert_true(o.dir[0] == '/' && o.json && o.detach && o.base == 0 && o.workers == 4);
     free(o.dir);
     assert_int_equal(setenv("STRONGROOM_DIR", "", 1), 0);
     assert_int_equal(setenv("HOME", "/houses/nobody", 1), 0);
@@ -61,10 +62,11 @@ static void flags_are_read_in_both_forms(void **state) {
 static void wrong_flags_are_refused_with_a_hint(void **state) {
     (void)state;
     static const char *const wrong[][4] = {
-        {"up", "--nonsense"},       {"up", "--port"},     {"up", "--port", "x"},
-        {"up", "--port", "65535"},  {"up", "--dir"},      {"up", "--dir="},
-        {"up", "--directory", "x"}, {"down", "--detach"}, {"down", "--port", "1"},
-        {"status", "--detach"},     {"up", "extra"},      {"up", "--portal", "1"}};
+        {"up", "--nonsense"},       {"up", "--port"},      {"up", "--port", "x"},
+        {"up", "--port", "65535"},  {"up", "--dir"},       {"up", "--dir="},
+        {"up", "--directory", "x"}, {"down", "--detach"},  {"down", "--port", "1"},
+        {"status", "--detach"},     {"up", "extra"},       {"up", "--portal", "1"},
+        {"up", "--workers", "0"},   {"up", "--workers=5"}, {"down", "--workers", "2"}};
     for (size_t i = 0; i < SR_ARRAY_LEN(wrong); i++) {
         struct up_options o;
         struct sr_err err = {0};
@@ -155,11 +157,11 @@ static void a_busy_port_is_named_and_everything_opened_is_closed(void **state) {
     assert_int_equal(fs_mkdirs(h.run, 0700, NULL), SR_OK);
     free(h.run);
     h.run = slice_dup(slice_str(dir)); /* short enough for a socket wherever the build lies */
-    assert_int_equal(sockets_open(0, &h, &a, &err), SR_OK);
+    assert_int_equal(sockets_open(0, 1, &h, &a, &err), SR_OK);
     for (int i = 0; i < PORT_COUNT; i++) assert_true(a.port[i] != 0);
     assert_int_equal(a.fd[PORT_CHAIN], -1);
     uint16_t base = (uint16_t)(a.port[PORT_SMS] - PORT_SMS);
-    assert_int_equal(sockets_open(base, &h, &b, &err), SR_E_SYS);
+    assert_int_equal(sockets_open(base, UP_WORKERS, &h, &b, &err), SR_E_SYS);
     assert_int_equal(err.sys, EADDRINUSE);
     assert_non_null(strstr(err.hint, "--port"));
     for (int i = 0; i < PORT_COUNT; i++) assert_int_equal(b.fd[i], -1);
@@ -170,7 +172,7 @@ static void a_busy_port_is_named_and_everything_opened_is_closed(void **state) {
     free(h.run);
     h.run = slice_dup(slice_str(longer));
     err = (struct sr_err){0};
-    assert_int_equal(sockets_open(0, &h, &b, &err), SR_E_TOOBIG);
+    assert_int_equal(sockets_open(0, 1, &h, &b, &err), SR_E_TOOBIG);
     assert_true(err.hint[0]);
     home_done(&h);
 }
@@ -186,7 +188,7 @@ static void no_role_is_told_a_key_and_each_hears_of_the_end(void **state) {
     static const struct up_env env = {every_role};
     static struct network n;
     struct buf doc;
-    n = (struct network){0};
+    n = (struct network){.opt.workers = UP_WORKERS};
     buf_init(&doc, 4096);
     buf_printf(&doc,
                "{\"chainId\":421614,\"contracts\":{\"hub\":\"0x01\"},\"workerpool\":{\"address\":"
@@ -200,7 +202,7 @@ static void no_role_is_told_a_key_and_each_hears_of_the_end(void **state) {
     n.tools.anvil = slice_dup(slice_str("/bin/anvil"));
     for (int i = 0; i < PORT_COUNT; i++) n.sockets.fd[i] = i;
     plan_children(&n, &env);
-    assert_true(n.n >= 10);
+    assert_true(n.n >= 10 + 2 * (UP_WORKERS - 1));
     for (size_t i = 0; i < n.n; i++) {
         bool control = false, ready = false;
         for (size_t k = 0; k < n.child[i].argc; k++) {
