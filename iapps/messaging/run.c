@@ -228,12 +228,12 @@ int msg_run(struct messenger *m) {
     struct run r = {.m = m};
     struct sr_err err = {0};
     cleanup_buf struct buf error;
+    buf_init(&error, 65536);
     const char *out = getenv("IEXEC_OUT");
     if (!out || !*out) {
         (void)fprintf(stderr, "Error: Worker environment error: \"IEXEC_OUT\" is required\n");
         return 1;
     }
-    buf_init(&error, 65536);
     buf_init(&r.content, MSG_MAX_CONTENT + 64);
     sr_status st = SR_OK;
     if (!secrets(&r, &error)) {

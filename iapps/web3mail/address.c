@@ -62,10 +62,10 @@ static msg_valid ask(struct address_check *c, const struct http_request *q,
 static msg_valid prior(struct address_check *c, const char *dataset) {
     cleanup_buf struct buf body;
     struct addr a;
+    buf_init(&body, MSG_MAX_ANSWER);
     if (!c->secret->apps || c->secret->poco_url.n == 0 || c->index_gone) return VALID_UNKNOWN;
     if (!dataset || !addr_parse(slice_str(dataset), &a)) return VALID_UNKNOWN;
     cleanup_free char *url = c_str(c->secret->poco_url, "");
-    buf_init(&body, MSG_MAX_ANSWER);
     struct jw w = jw_of(&body);
     jw_obj(&w);
     jw_kcstr(&w, "query", prior_query);
@@ -97,10 +97,10 @@ static void url_encode(struct buf *b, const char *s) {
 
 static msg_valid mailgun(struct address_check *c, const char *secret_email) {
     cleanup_buf_wipe struct buf url;
+    buf_init(&url, 4096);
     if (c->secret->mg_key.n == 0 || c->mailgun_gone) return VALID_UNKNOWN;
     cleanup_free char *base = c_str(c->secret->mg_url, MAILGUN_URL);
     cleanup_free char *key = c_str(c->secret->mg_key, "");
-    buf_init(&url, 4096);
     buf_printf(&url, "%s/v4/address/validate?address=", base ? base : "");
     url_encode(&url, secret_email);
     if (url.bad != SR_OK || !base || !key) return VALID_UNKNOWN;

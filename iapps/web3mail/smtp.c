@@ -44,9 +44,10 @@ static size_t give(char *p, size_t size, size_t n, void *arg) {
     return take;
 }
 
-/* The last line that the server said. */
+/* The first refusal that the server said (libcurl says goodbye after it), else its last line. */
 static size_t heard(char *p, size_t size, size_t n, void *arg) {
-    *(struct smtp_reply *)arg = smtp_reply_read(slice_of(p, size * n));
+    struct smtp_reply *r = arg;
+    if (r->code < 400) *r = smtp_reply_read(slice_of(p, size * n));
     return size * n;
 }
 
@@ -129,11 +130,11 @@ msg_outcome smtp_send(struct smtp *s, const struct mail *m, struct msg_item *it)
     uint8_t id[16];
     char id_text[2 * sizeof id + 1];
     cleanup_free char *message_id = NULL;
+    buf_init(&text, MESSAGE_MAX);
     if (s->dead[0]) {
         msg_fail(it, FAILED, "%s", s->dead);
         return MSG_DONE;
     }
-    buf_init(&text, MESSAGE_MAX);
     sr_status st = random_bytes(id, sizeof id, &err);
     hex_encode(id_text, id, sizeof id);
     if (st == SR_OK && asprintf(&message_id, "%s@%s", id_text, s->domain) < 0) {

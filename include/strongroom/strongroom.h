@@ -313,6 +313,19 @@ SR_PUBLIC void sr_app_done(struct sr_app *a);
  * and registers it, and publishes a free, unlimited app order unless no_publish. */
 SR_PUBLIC SR_WARN sr_status sr_app_deploy(struct sr_client *c, const char *dir, bool no_publish,
                                           struct sr_app *ret_a, struct sr_err *err);
+/* What a deployment decides over app.json. Borrowed. */
+struct sr_app_settings {
+    bool no_publish;
+    const char *const *egress; /* "host:port"; n_egress > 0: instead of app.json's list */
+    size_t n_egress;
+    const char *const *env; /* "NAME=VALUE", instead of app.json's value of that name */
+    size_t n_env;
+};
+/* sr_app_deploy with settings: an app whose servers are its operator's. SR_E_USAGE names a setting
+ * that is none. */
+SR_PUBLIC SR_WARN sr_status sr_app_deploy_with(struct sr_client *c, const char *dir,
+                                               const struct sr_app_settings *settings,
+                                               struct sr_app *ret_a, struct sr_err *err);
 /* The same of an image that is there already: docker://HOST/NAME:TAG, oci-archive:FILE or oci:DIR
  * (needs skopeo). It goes to the store; its manifest's digest is the app's checksum. name NULL: the
  * image's. */

@@ -309,10 +309,32 @@ static void put_app(struct cli *c, const struct sr_app *a) {
     out_end(c);
 }
 
+#define MAX_SETTINGS 64u /* of one option; what an image may have at most is oci's to say */
+
+static sr_status take_all(struct cli *c, const char *option, const char *ret_v[MAX_SETTINGS],
+                          size_t *ret_n, struct sr_err *err) {
+    size_t n = 0;
+    for (const char *v; (v = cli_value_nth(c, option, n)) != NULL;) {
+        if (n == MAX_SETTINGS)
+            return sr_fail(err, SR_E_USAGE, "more than %u times %s", MAX_SETTINGS, option);
+        ret_v[n++] = v;
+    }
+    *ret_n = n;
+    return SR_OK;
+}
+
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err) {
     struct sr_app a = {0};
     cleanup_free char *dir = NULL;
+    const char *egress[MAX_SETTINGS], *env[MAX_SETTINGS];
+    struct sr_app_settings s = {
+        .no_publish = cli_flag(c, "--no-publish"), .egress = egress, .env = env};
+    SR_TRY(take_all(c, "--egress", egress, &s.n_egress, err));
+    SR_TRY(take_all(c, "--env", env, &s.n_env, err));
     const char *image = cli_value(c, "--from-image");
+    if (image && s.n_egress + s.n_env > 0)
+        return sr_fail(err, SR_E_USAGE,
+                       "--egress and --env are for a folder: an image has its own");
     if (image) {
         SR_TRY(sr_app_deploy_image(c->client, image, cli_value(c, "--name"),
                                    cli_flag(c, "--no-publish"), &a, err));
@@ -322,7 +344,7 @@ sr_status cmd_app_deploy(struct cli *c, struct sr_err *err) {
     }
     SR_TRY(project_find(c->n_args > 0 ? c->args[0] : ".", &dir, err));
     SR_TRY(project_make(c, dir, err));
-    SR_TRY(sr_app_deploy(c->client, dir, cli_flag(c, "--no-publish"), &a, err));
+    SR_TRY(sr_app_deploy_with(c->client, dir, &s, &a, err));
     struct sr_err none = {0}; /* a folder that cannot be written is no failure: it is deployed */
     if (project_note_deployed(dir, &a, &none) != SR_OK) log_err(LOG_DEBUG, "not_noted", &none);
     put_app(c, &a);

@@ -81,6 +81,8 @@ static const struct cli_opt o_deploy[] = {
     OPT("--from-image", "IMAGE",
         "deploy docker://HOST/NAME:TAG, oci-archive:FILE or oci:DIR instead of a folder (skopeo)"),
     OPT("--name", "NAME", "with --from-image: the app's name"),
+    OPTS("--egress", "HOST:PORT", "the app may talk to this host; instead of app.json's list"),
+    OPTS("--env", "NAME=VALUE", "a variable of the app, public; over app.json's"),
 };
 static const struct cli_opt o_init[] = {
     OPT("--language", "LANG", "python (default), javascript or c"),

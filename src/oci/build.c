@@ -41,6 +41,7 @@ struct plan {
     char root[OCI_MAX_PATH + 1]; /* "" or "app": in front of the files' paths */
     const struct oci_extra *extras;
     size_t n_extras;
+    const struct oci_settings *settings; /* NULL: none */
     struct oci_strings argv, env, egress;
 };
 
@@ -309,6 +310,41 @@ static sr_status take_env(struct plan *p, const struct json_val *v, struct sr_er
     return SR_OK;
 }
 
+static sr_status set_egress(struct plan *p, struct sr_err *err) {
+    if (!p->settings || p->settings->n_egress == 0) return SR_OK;
+    oci_strings_done(&p->egress);
+    for (size_t i = 0; i < p->settings->n_egress; i++) {
+        struct slice host = slice_str(p->settings->egress[i]);
+        if (!oci_egress_valid(host)) {
+            sr_hint(err, "a host's name in lower case, and its port: smtp.example.org:587");
+            return sr_fail(err, SR_E_USAGE, "'%s' is not host:port", p->settings->egress[i]);
+        }
+        SR_TRY(oci_strings_add(&p->egress, host, OCI_MAX_EGRESS, err));
+    }
+    return SR_OK;
+}
+
+static sr_status set_env(struct plan *p, struct sr_err *err) {
+    for (size_t i = 0; p->settings && i < p->settings->n_env; i++) {
+        const char *set = p->settings->env[i], *eq = strchr(set, '=');
+        if (!eq || eq == set) {
+            sr_hint(err, "NAME=VALUE");
+            return sr_fail(err, SR_E_USAGE, "'%s' is no variable", set);
+        }
+        size_t name = (size_t)(eq - set) + 1, at = 0;
+        while (at < p->env.n && strncmp(p->env.v[at], set, name) != 0) at++;
+        if (at == p->env.n) {
+            SR_TRY(oci_strings_add(&p->env, slice_str(set), OCI_MAX_ARGS, err));
+            continue;
+        }
+        char *copy = slice_dup(slice_str(set));
+        if (!copy) return sr_fail(err, SR_E_NOMEM, "app.json");
+        free(p->env.v[at]);
+        p->env.v[at] = copy;
+    }
+    return SR_OK;
+}
+
 static sr_status plan_read(struct plan *p, const char *dir, struct sr_err *err) {
     cleanup_buf struct buf text;
     cleanup_json struct json *doc = NULL;
@@ -343,6 +379,8 @@ static sr_status plan_read(struct plan *p, const char *dir, struct sr_err *err) 
             return faulty(err, "egress holds something that is not \"host:port\" in lower case");
     SR_TRY(take_root(p, json_get(root, "root"), err));
     SR_TRY(take_env(p, json_get(root, "env"), err));
+    SR_TRY(set_egress(p, err));
+    SR_TRY(set_env(p, err));
     SR_TRY(take_files(p, json_get(root, "files"), err));
     for (size_t i = 0; i < p->n_extras; i++) SR_TRY(add_extra(p, &p->extras[i], err));
     plan_sort(p);
@@ -599,7 +637,13 @@ sr_status oci_build(const char *dir, const char *out_path, struct oci_built *ret
 
 sr_status oci_build_on(const char *dir, const char *out_path, const struct oci_extra *extras,
                        size_t n_extras, struct oci_built *ret, struct sr_err *err) {
-    struct plan p = {.dir = -1, .extras = extras, .n_extras = n_extras};
+    return oci_build_with(dir, out_path, extras, n_extras, NULL, ret, err);
+}
+
+sr_status oci_build_with(const char *dir, const char *out_path, const struct oci_extra *extras,
+                         size_t n_extras, const struct oci_settings *settings,
+                         struct oci_built *ret, struct sr_err *err) {
+    struct plan p = {.dir = -1, .extras = extras, .n_extras = n_extras, .settings = settings};
     struct oci_built b = {0};
     sr_status st = build(&p, dir, out_path, &b, err);
     if (st == SR_OK) {

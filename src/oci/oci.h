@@ -117,6 +117,18 @@ SR_CHECK sr_status oci_build_on(const char *dir, const char *out_path,
                                 struct oci_built *ret, struct sr_err *err);
 SR_CHECK sr_status oci_build(const char *dir, const char *out_path, struct oci_built *ret,
                              struct sr_err *err);
+/* What a deployment decides over app.json, for apps whose servers are their operator's. */
+struct oci_settings {
+    const char *const *egress; /* "host:port"; n_egress > 0: instead of app.json's list */
+    size_t n_egress;
+    const char *const *env; /* "NAME=VALUE", instead of app.json's value of that name */
+    size_t n_env;
+};
+/* The same, with settings (NULL: none). SR_E_USAGE names a setting that is none. */
+SR_CHECK sr_status oci_build_with(const char *dir, const char *out_path,
+                                  const struct oci_extra *extras, size_t n_extras,
+                                  const struct oci_settings *settings, struct oci_built *ret,
+                                  struct sr_err *err);
 void oci_built_done(struct oci_built *b);
 
 /* "name:port" of an egress list: a DNS name in lower case (no address), a port 1-65535; false

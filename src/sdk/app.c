@@ -18,6 +18,7 @@ struct app_args {
     const char *dir;          /* or the app's address or name */
     const char *image, *name; /* an image instead of a folder; its app's name */
     bool no_publish;
+    struct oci_settings settings;
     struct sr_app *ret;
 };
 
@@ -51,11 +52,11 @@ static sr_status read_image(void *arg, void *p, size_t n, size_t *ret_n, struct 
     return SR_OK;
 }
 
-static sr_status build_image(const char *dir, const char *path, struct oci_built *built,
+static sr_status build_image(const struct app_args *a, const char *path, struct oci_built *built,
                              struct sr_err *err) {
     struct sdk_system system;
-    SR_TRY(sdk_system_of(dir, &system, err));
-    sr_status st = oci_build_on(dir, path, system.v, system.n, built, err);
+    SR_TRY(sdk_system_of(a->dir, &system, err));
+    sr_status st = oci_build_with(a->dir, path, system.v, system.n, &a->settings, built, err);
     sdk_system_done(&system);
     return st;
 }
@@ -72,7 +73,7 @@ static sr_status pack(const struct app_args *a, struct oci_built *built, struct 
     sdk_progress(c, "pack", NULL, 0, 0, dir);
     if (st == SR_OK)
         st = a->image ? sdk_copy_image(a->image, a->name, path, built, err)
-                      : build_image(dir, path, built, err);
+                      : build_image(a, path, built, err);
     if (st == SR_OK) {
         cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
         struct upload u = {c, fd, 0, built->size};
@@ -204,6 +205,19 @@ static sr_status run(struct app_args *a, sdk_fn fn, struct sr_app *ret_a, struct
 sr_status sr_app_deploy(struct sr_client *c, const char *dir, bool no_publish, struct sr_app *ret_a,
                         struct sr_err *err) {
     struct app_args a = {.c = c, .dir = dir, .no_publish = no_publish};
+    return run(&a, deploy, ret_a, err);
+}
+
+sr_status sr_app_deploy_with(struct sr_client *c, const char *dir,
+                             const struct sr_app_settings *settings, struct sr_app *ret_a,
+                             struct sr_err *err) {
+    struct app_args a = {.c = c,
+                         .dir = dir,
+                         .no_publish = settings->no_publish,
+                         .settings = {.egress = settings->egress,
+                                      .n_egress = settings->n_egress,
+                                      .env = settings->env,
+                                      .n_env = settings->n_env}};
     return run(&a, deploy, ret_a, err);
 }
 

@@ -300,6 +300,42 @@ static void files_of_the_machine_and_links_go_in_beside_the_app(void **state) {
                      SR_E_TOOBIG);
 }
 
+static void a_deployment_says_which_hosts_and_variables_it_has_instead(void **state) {
+    (void)state;
+    struct sr_err err = {0};
+    struct oci_built built;
+    struct oci_source src;
+    struct oci_image *img;
+    make_app(",\"egress\":[\"official.org:443\"],\"env\":{\"GATE\":\"a\",\"GATEWAY\":\"b\"}");
+    const char *const egress[] = {"mine.org:587", "gate.org:80"};
+    const char *const env[] = {"GATEWAY=http://gate.org", "NEW=1=2"};
+    struct oci_settings s = {egress, 2, env, 2};
+    assert_int_equal(oci_build_with(at("app"), at("set.oci"), NULL, 0, &s, &built, &err), SR_OK);
+    assert_int_equal(built.egress.n, 2);
+    oci_built_done(&built);
+    int fd = open(at("set.oci"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(oci_source_fd(fd, &src, &err), SR_OK);
+    assert_int_equal(oci_open(src, NULL, &img, &err), SR_OK);
+    const struct oci_config *c = oci_config(img);
+    assert_int_equal(c->egress.n, 2);
+    assert_string_equal(c->egress.v[0], "mine.org:587");
+    assert_int_equal(c->env.n, 3);
+    assert_string_equal(c->env.v[0], "GATE=a");
+    assert_string_equal(c->env.v[1], "GATEWAY=http://gate.org");
+    assert_string_equal(c->env.v[2], "NEW=1=2");
+    oci_close(img);
+    (void)close(fd);
+    const char *const bad[] = {"192.0.2.1:25", "=x", "Mine.org:1", "novalue"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) {
+        s = (struct oci_settings){bad + i, i % 2 == 0, bad + i, i % 2};
+        err = (struct sr_err){0};
+        assert_int_equal(oci_build_with(at("app"), at("set.oci"), NULL, 0, &s, &built, &err),
+                         SR_E_USAGE);
+        assert_non_null(strstr(err.what, bad[i]));
+        assert_true(err.hint[0] != 0);
+    }
+}
+
 static void the_same_folder_gives_the_same_digest_and_another_content_another(void **state) {
     (void)state;
     struct oci_built a, b;
@@ -650,6 +686,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(a_built_image_opens_and_unpacks_to_the_same_files),
         cmocka_unit_test(files_of_the_machine_and_links_go_in_beside_the_app),
+        cmocka_unit_test(a_deployment_says_which_hosts_and_variables_it_has_instead),
         cmocka_unit_test(the_same_folder_gives_the_same_digest_and_another_content_another),
         cmocka_unit_test(a_faulty_app_folder_says_what_to_do),
         cmocka_unit_test(an_archive_cut_anywhere_fails),
