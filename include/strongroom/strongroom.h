@@ -334,6 +334,11 @@ SR_PUBLIC SR_WARN sr_status sr_app_deploy_image(struct sr_client *c, const char 
                                                 struct sr_app *ret_a, struct sr_err *err);
 SR_PUBLIC SR_WARN sr_status sr_app_show(struct sr_client *c, const char *app, struct sr_app *ret_a,
                                         struct sr_err *err);
+/* Gives an app a name on this network, and (list not NULL) the whitelist that its users grant
+ * access to: in network.json, and in apps.json beside it, from which strongroom up and the market's
+ * compass learn it. */
+SR_PUBLIC SR_WARN sr_status sr_app_set_name(struct sr_client *c, const char *name, const char *app,
+                                            const char *list, struct sr_err *err);
 
 /* ---- runs -------------------------------------------------------------------------------------
  */
@@ -402,6 +407,29 @@ struct sr_bulk_task {
 SR_PUBLIC SR_WARN sr_status sr_bulk_start(struct sr_client *c, const struct sr_run *run,
                                           unsigned per_task, struct sr_bulk_task **ret_tasks,
                                           size_t *ret_n, struct sr_err *err);
+
+/*
+ * sr_bulk_prepare - the same without its deals: lists and secrets are stored, nothing is paid
+ *
+ * ret_request  the signed request order as JSON, as the official clients' prepareBulkRequest has
+ * it; its prices are run's maxima; owned: sr_free
+ */
+SR_PUBLIC SR_WARN sr_status sr_bulk_prepare(struct sr_client *c, const struct sr_run *run,
+                                            unsigned per_task, char **ret_request,
+                                            struct sr_err *err);
+/*
+ * sr_bulk_send - makes the deals of a bulk request, or of what is left of it
+ *
+ * request     borrows; of sr_bulk_prepare, sr_campaign_prepare or an official client
+ * workerpool  NULL: the one of the request, else the network's
+ * ret_tasks   all tasks of the request, by their index (tx "" of earlier ones); owned: sr_free
+ *
+ * The request's signer pays, the acting wallet sends. SR_E_USAGE: no bulk request, or it is for
+ * another workerpool. SR_E_REFUSED: cancelled, or no order that can be used.
+ */
+SR_PUBLIC SR_WARN sr_status sr_bulk_send(struct sr_client *c, const char *request,
+                                         const char *workerpool, struct sr_bulk_task **ret_tasks,
+                                         size_t *ret_n, struct sr_err *err);
 
 /* Something that would keep a run from succeeding. */
 struct sr_blocker {

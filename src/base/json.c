@@ -7,7 +7,6 @@
  * siblings are linked by distance, so that the array may move while it grows.
  */
 #include "base/json.h"
-#include "base/json_int.h"
 #include <stdlib.h>
 
 struct json_val {

@@ -63,6 +63,9 @@ bool json_addr(const struct json_val *v, struct addr *ret_a); /* string */
 bool json_hash(const struct json_val *v, struct hash *ret_h); /* string */
 /* The bytes of the value in the text that was parsed (for pass-through). */
 struct slice json_raw(const struct json_val *v);
+/* Length of the UTF-8 character at p (p < end), 0 when it is not one: overlong, surrogate, cut,
+ * above U+10FFFF. */
+size_t json_utf8_len(const uint8_t *p, const uint8_t *end);
 
 /*
  * struct jw - writes JSON into a buffer; commas and quotes are its business. Nesting up to

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* json_write.c - the writer: commas, quotes and escapes are its business */
 #include "base/json.h"
-#include "base/json_int.h"
 #include <math.h>
 #include <stdio.h>
 

@@ -156,6 +156,7 @@ sr_status cmd_debug(struct cli *c, struct sr_err *err);
 void cli_put_egress(struct cli *c, const struct sr_task *t);
 sr_status cmd_app_deploy(struct cli *c, struct sr_err *err);
 sr_status cmd_app_show(struct cli *c, struct sr_err *err);
+sr_status cmd_app_name(struct cli *c, struct sr_err *err);
 sr_status cmd_run(struct cli *c, struct sr_err *err);
 sr_status cmd_can_run(struct cli *c, struct sr_err *err);
 sr_status cmd_explain(struct cli *c, struct sr_err *err);
@@ -212,6 +213,12 @@ sr_status cmd_group_create(struct cli *c, struct sr_err *err);
 sr_status cmd_group_add(struct cli *c, struct sr_err *err);
 sr_status cmd_group_remove(struct cli *c, struct sr_err *err);
 sr_status cmd_group_has(struct cli *c, struct sr_err *err);
+/* cmd_message.c */
+sr_status cmd_message_contacts(struct cli *c, struct sr_err *err);
+sr_status cmd_message_send(struct cli *c, struct sr_err *err);
+sr_status cmd_message_campaign(struct cli *c, struct sr_err *err);
+sr_status cmd_message_result(struct cli *c, struct sr_err *err);
+sr_status cmd_message_install(struct cli *c, struct sr_err *err);
 /* cmd_share.c */
 sr_status cmd_share_create(struct cli *c, struct sr_err *err);
 sr_status cmd_share_close(struct cli *c, struct sr_err *err);

@@ -359,3 +359,14 @@ sr_status cmd_app_show(struct cli *c, struct sr_err *err) {
     sr_app_done(&a);
     return SR_OK;
 }
+
+sr_status cmd_app_name(struct cli *c, struct sr_err *err) {
+    const char *list = cli_value(c, "--whitelist");
+    SR_TRY(sr_app_set_name(c->client, c->args[0], c->args[1], list, err));
+    out_begin(c);
+    out_str(c, "name", c->args[0]);
+    out_str(c, "app", c->args[1]);
+    if (list) out_str(c, "whitelist", list);
+    out_end(c);
+    return SR_OK;
+}

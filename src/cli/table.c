@@ -84,6 +84,9 @@ static const struct cli_opt o_deploy[] = {
     OPTS("--egress", "HOST:PORT", "the app may talk to this host; instead of app.json's list"),
     OPTS("--env", "NAME=VALUE", "a variable of the app, public; over app.json's"),
 };
+static const struct cli_opt o_app_name[] = {
+    OPT("--whitelist", "LIST", "the whitelist that its users grant access to"),
+};
 static const struct cli_opt o_init[] = {
     OPT("--language", "LANG", "python (default), javascript or c"),
     OPT("--data", "HOW", "protected data: none, one (default) or bulk"),
@@ -227,6 +230,7 @@ static const struct cli_opt o_contracts_verify[] = {
 #define N(a) (a), SR_ARRAY_LEN(a)
 #define NONE NULL, 0
 
+#include "cli/table_mail.h"
 #include "cli/table_orders.h"
 #include "cli/table_trade.h"
 
@@ -343,6 +347,10 @@ const struct cli_cmd cli_commands[] = {
      "owner, once: it cannot be changed. APP: an address, a name, or a project's folder.",
      N(o_app_secret), cmd_app_secret_set},
     {"app show", "APP", 1, 1, "owner, image, checksum", "", NONE, cmd_app_show},
+    {"app name", "NAME APP", 2, 2, "give an app a name on this network",
+     "In network.json, and in apps.json beside it, from which strongroom up and the market's "
+     "compass\nlearn it.",
+     N(o_app_name), cmd_app_name},
     {"run", "APP", 1, 1, "run an app, wait, and decrypt the result",
      "APP is an address, a name, or a project's folder (.): what was deployed from it last. "
      "Checks that the run can succeed before any money moves. The result is encrypted for the "
@@ -360,8 +368,9 @@ const struct cli_cmd cli_commands[] = {
     CLI_ORDER_COMMANDS{"deal show", "ID", 1, 1, "what was agreed", "", NONE, cmd_deal_show},
     {"task show", "ID", 1, 1, "how a task stands, and why it failed", "", NONE, cmd_task_show},
     {"task wait", "ID", 1, 1, "wait for the end of a task", "", NONE, cmd_task_wait},
-    CLI_TRADE_COMMANDS{"result", "TASK", 1, 1, "download, decrypt and unpack the result of a task",
-                       "", N(o_result), cmd_result},
+    CLI_TRADE_COMMANDS CLI_MAIL_COMMANDS{"result", "TASK", 1, 1,
+                                         "download, decrypt and unpack the result of a task", "",
+                                         N(o_result), cmd_result},
     {"share create", "", 0, 0, "make a collection, in which data is shared", "", NONE,
      cmd_share_create},
     {"share close", "ID", 1, 1, "give up an empty collection, for good", "", NONE, cmd_share_close},

@@ -292,6 +292,44 @@ sr_status route_compass(struct http_req *rq, void *role, struct sr_err *err) {
     return http_reply_json(rq, 200, &b, err);
 }
 
+/* An app by its name, from the file that who installs apps keeps (docs/wire.md, "apps.json"): read
+ * anew each time, it is small and seldom asked for. "web3mail-tdx" is the name of web3mail for
+ * clients that know several kinds of rooms.   SPEC: services.md#7-compass */
+sr_status route_compass_app(struct http_req *rq, void *role, struct sr_err *err) {
+    static const char kind[] = "-tdx";
+    struct market *m = role;
+    struct slice name = http_param(rq, "name");
+    uint64_t chain;
+    struct addr a;
+    cleanup_buf struct buf text, b;
+    cleanup_json struct json *doc = NULL;
+    cleanup_free char *key = NULL;
+    buf_init(&text, APPS_FILE_MAX);
+    buf_init(&b, 256);
+    if (!num_u64(http_param(rq, "chainId"), UINT64_MAX, &chain) || chain != m->chain_id)
+        return sr_fail(err, SR_E_NOTFOUND, "unknown chain");
+    if (m->apps_file && fs_exists(m->apps_file)) {
+        struct sr_err why = {0};
+        sr_status st = fs_read(m->apps_file, &text, &why);
+        if (st == SR_OK) st = json_parse(buf_slice(&text), &doc, &why);
+        if (st != SR_OK) return sr_fail(err, SR_E_SYS, "%s: %s", m->apps_file, why.what);
+    }
+    if (!(key = slice_dup(name))) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    const struct json_val *apps = json_get(doc ? json_root(doc) : NULL, "apps");
+    bool found = json_addr(json_get(apps, key), &a);
+    size_t n = strlen(key), tail = sizeof kind - 1;
+    if (!found && n > tail && strcmp(key + n - tail, kind) == 0) {
+        key[n - tail] = 0;
+        found = json_addr(json_get(apps, key), &a);
+    }
+    if (!found) return sr_fail(err, SR_E_NOTFOUND, "app not found");
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    jw_kcstr(&w, "address", addr_checksum(&a).s);
+    jw_end_obj(&w);
+    return http_reply_json(rq, 200, &b, err);
+}
+
 /* ---- ours: the same deals, with their tasks */
 
 static const char latest_tasks[] =

@@ -18,8 +18,9 @@
 #include "poco/poco.h"
 
 #define MARKET_BODY_MAX       (256u * 1024)
-#define MARKET_OPEN_MAX       1000u   /* open orders of one kind by one signer */
-#define MARKET_CHALLENGE_MS   600000u /* a challenge not used by then is replaced */
+#define APPS_FILE_MAX         (256u * 1024) /* bytes of apps.json */
+#define MARKET_OPEN_MAX       1000u         /* open orders of one kind by one signer */
+#define MARKET_CHALLENGE_MS   600000u       /* a challenge not used by then is replaced */
 #define MARKET_CHALLENGES_MAX 100000u
 #define MARKET_PAGE           20u
 #define MARKET_PAGE_MIN       10u
@@ -65,6 +66,7 @@ struct market {
     uint64_t chain_id;
     uint64_t open_max;
     const char *scheduler_url; /* for compass; NULL: none */
+    const char *apps_file;     /* for compass; NULL: none */
     bool has_workerpool;
     struct addr workerpool;
     struct eth_follower *follower;
@@ -239,6 +241,7 @@ sr_status route_ohlc(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_metrics(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_version(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_compass(struct http_req *rq, void *role, struct sr_err *err);
+sr_status route_compass_app(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_datasets(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_dataset(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_deals(struct http_req *rq, void *role, struct sr_err *err);
@@ -313,6 +316,7 @@ struct market_opts {
     struct addr hub, data_protector, workerpool, sharing, whitelist_registry;
     bool has_data_protector, has_workerpool, has_sharing;
     const char *scheduler_url;
+    const char *apps_file;
     uint64_t start_block, open_max;
     bool rebuild; /* the index is read from the chain again; orders stay */
 };

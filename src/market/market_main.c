@@ -42,6 +42,7 @@ const struct http_route market_routes[] = {
     {"POST", "/subgraphs/poco", route_graphql, GQL_TEXT_MAX * 2},
     {"POST", "/subgraphs/dataprotector", route_graphql, GQL_TEXT_MAX * 2},
     {"GET", "/{chainId}/workerpools/{address}", route_compass, 0},
+    {"GET", "/{chainId}/iapps/{name}", route_compass_app, 0},
 };
 const size_t market_routes_n = SR_ARRAY_LEN(market_routes);
 
@@ -150,6 +151,7 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     m->sharing = o->sharing;
     m->whitelist_registry = o->whitelist_registry;
     m->scheduler_url = o->scheduler_url;
+    m->apps_file = o->apps_file;
     m->has_workerpool = o->has_workerpool;
     m->workerpool = o->workerpool;
     m->open_max = o->open_max ? o->open_max : MARKET_OPEN_MAX;
@@ -229,7 +231,8 @@ int market_main(int argc, char **argv) {
     struct sr_err e = {0};
     const char *rpc = NULL, *ws = NULL, *chain = NULL, *hub = NULL, *apps = NULL, *datasets = NULL,
                *pools = NULL, *protector = NULL, *scheduler = NULL, *pool = NULL, *first = NULL,
-               *open_max = NULL, *sharing = NULL, *lists = NULL, *url = NULL, *again = NULL;
+               *open_max = NULL, *sharing = NULL, *lists = NULL, *url = NULL, *again = NULL,
+               *named = NULL;
     const struct role_flag flags[] = {
         {"--rpc", &rpc, true, "URL of the chain's node; several with commas"},
         {"--ws", &ws, false, "websocket of the chain's node; without it we poll"},
@@ -243,6 +246,7 @@ int market_main(int argc, char **argv) {
         {"--whitelist-registry", &lists, false, "address of the registry of lists of apps"},
         {"--scheduler", &scheduler, false, "URL that compass gives for --workerpool"},
         {"--workerpool", &pool, false, "address of the workerpool"},
+        {"--apps", &named, false, "JSON file of the apps that compass names"},
         {"--db", &url, false, "postgresql:// URL instead of a file in --dir; no password in it"},
         {"--rebuild", &again, false, "yes: read the chain again from its beginning; orders stay"},
         {"--first-block", &first, false, "block of the hub's creation"},
@@ -282,6 +286,7 @@ int market_main(int argc, char **argv) {
     r.o.rpc = rpc;
     r.o.ws = ws;
     r.o.scheduler_url = scheduler;
+    r.o.apps_file = named;
     if (st == SR_OK) st = net_call(start, &r, &e);
     int rc = 0;
     if (st != SR_OK) {

@@ -4,34 +4,19 @@
  * hundred, the lists into the store, and one request pays for as many tasks as there are lists.
  * SPEC: dataprotector.md#59-bulk
  */
-#include "sdk/sdk_int.h"
+#include "sdk/bulk_int.h"
 #include <stdlib.h>
 
 #define ROOT_MAX  (4u << 20)
 #define SLICE_MAX (512u << 10)
 
-struct bulk {
-    struct sr_client *c;
-    const struct sr_run *run;
-    unsigned per_task;
-    struct addr app, pool, beneficiary;
-    struct u256 max_app, max_pool;
-    struct poco_order *grants; /* owned; one for each data set */
-    struct book apps, pools;
-    struct poco_order request;
-    struct buf params;
-    char secret_names[SR_MAX_SECRETS][RUN_SECRET_NAME];
-    char root[SR_CID_TEXT];
-    uint64_t n_tasks;
-    struct sr_bulk_task *tasks; /* owned */
-    size_t n;
-};
-
-static void bulk_done(struct bulk *b) {
+void bulk_done(struct bulk *b) {
     free(b->grants);
     book_done(&b->apps);
     book_done(&b->pools);
     buf_done(&b->params);
+    json_free(b->request_doc);
+    free(b->tasks);
 }
 
 static sr_status read_args(struct bulk *b, struct sr_err *err) {
@@ -68,7 +53,7 @@ static sr_status read_args(struct bulk *b, struct sr_err *err) {
 
 /* ---- the grants ---- */
 
-static bool is_bulk(const struct poco_order *o) {
+bool bulk_is(const struct poco_order *o) {
     return u256_is_zero(o->dataset.datasetprice) &&
            u256_cmp(o->dataset.volume, u256_of(POCO_SAFE_MAX - 1)) >= 0;
 }
@@ -78,7 +63,7 @@ static sr_status pick(struct bulk *b, const struct book *open, struct poco_order
     *ret_found = false;
     for (size_t i = 0; i < open->n; i++) {
         struct u256 used;
-        if (!is_bulk(&open->v[i].order)) continue;
+        if (!bulk_is(&open->v[i].order)) continue;
         SR_TRY(poco_view_consumed(&b->c->poco, &open->v[i].hash, (struct eth_at){0}, &used, err));
         if (u256_cmp(used, open->v[i].order.dataset.volume) >= 0) continue;
         *ret = open->v[i].order;
@@ -186,17 +171,18 @@ static sr_status cheapest(struct bulk *b, struct book *open, const char *what, s
     return sr_fail(err, SR_E_REFUSED, "there is no open %s order that can be used", what);
 }
 
-static sr_status find_app_order(struct bulk *b, struct sr_err *err) {
+sr_status bulk_app_order(struct bulk *b, struct sr_err *err) {
     struct addr_text app = addr_text(&b->app), pool = addr_text(&b->pool),
                      me = addr_text(&b->c->me);
     struct hash tag = tag_of(POCO_TAG_TEE);
     struct book_filter f = {
         .resource = app.s, .workerpool = pool.s, .requester = me.s, .min_tag = &tag};
+    book_done(&b->apps);
     SR_TRY(market_orders(b->c, POCO_APP, &f, &b->apps, err));
     return cheapest(b, &b->apps, "app", b->max_app, "--max-app-price", err);
 }
 
-static sr_status find_pool_order(struct bulk *b, struct sr_err *err) {
+sr_status bulk_pool_order(struct bulk *b, struct sr_err *err) {
     struct addr_text app = addr_text(&b->app), pool = addr_text(&b->pool),
                      me = addr_text(&b->c->me);
     struct hash tag = tag_of(SDK_TAG_TEE_TDX);
@@ -228,29 +214,31 @@ static sr_status write_params(struct bulk *b, struct sr_err *err) {
     return buf_status(&b->params, err);
 }
 
-static sr_status make_request(struct bulk *b, struct sr_err *err) {
+static sr_status make_request(struct bulk *b, bool for_later, struct sr_err *err) {
     const struct poco_workerpoolorder *w = &b->pools.v[0].order.workerpool;
+    const struct poco_apporder *a = &b->apps.v[0].order.app;
     SR_TRY(run_secrets_name(b->run, b->secret_names, err));
     SR_TRY(write_params(b, err));
     b->request.kind = POCO_REQUEST;
-    b->request.request = (struct poco_requestorder){.app = b->app,
-                                                    .appmaxprice = b->apps.v[0].order.app.appprice,
-                                                    .workerpool = b->pool,
-                                                    .workerpoolmaxprice = w->workerpoolprice,
-                                                    .requester = b->c->me,
-                                                    .volume = u256_of(b->n_tasks),
-                                                    .tag = tag_of(SDK_TAG_TEE_TDX),
-                                                    .category = w->category,
-                                                    .beneficiary = b->beneficiary,
-                                                    .params = buf_slice(&b->params)};
+    b->request.request = (struct poco_requestorder){
+        .app = b->app,
+        .appmaxprice = for_later ? b->max_app : a->appprice,
+        .workerpool = b->pool,
+        .workerpoolmaxprice = for_later ? b->max_pool : w->workerpoolprice,
+        .requester = b->c->me,
+        .volume = u256_of(b->n_tasks),
+        .tag = tag_of(SDK_TAG_TEE_TDX),
+        .category = w->category,
+        .beneficiary = b->beneficiary,
+        .params = buf_slice(&b->params)};
     SR_TRY(poco_salt(&b->request, err));
     return poco_order_sign(&b->request, &b->c->poco.domain, &b->c->key, err);
 }
 
 static sr_status check_stake(struct bulk *b, struct sr_err *err) {
     struct poco_account a;
-    struct u256 sum = b->request.request.appmaxprice;
-    if (!u256_add(&sum, sum, b->request.request.workerpoolmaxprice) ||
+    struct u256 sum = b->apps.v[0].order.app.appprice;
+    if (!u256_add(&sum, sum, b->pools.v[0].order.workerpool.workerpoolprice) ||
         !u256_mul(&sum, sum, u256_of(b->n_tasks)))
         return sr_fail(err, SR_E_RANGE, "the price overflows");
     SR_TRY(poco_view_account(&b->c->poco, &b->c->me, (struct eth_at){0}, &a, err));
@@ -269,81 +257,16 @@ static sr_status push_secrets(struct bulk *b, struct sr_err *err) {
     return run_secrets_push(c, b->run, b->secret_names, err);
 }
 
-/* One deal takes as many tasks as the workerpool's order has left. */
-static sr_status make_deal(struct bulk *b, struct sr_err *err) {
-    struct sr_client *c = b->c;
-    cleanup_buf struct buf data;
-    cleanup_receipt struct eth_receipt r = {0};
-    cleanup_deal struct poco_deal d = {0};
-    struct hash deal;
-    struct u256 volume;
-    uint64_t first, size;
-    buf_init(&data, TX_MAX_DATA);
-    SR_TRY(poco_try_match(&c->poco, &c->me, &b->apps.v[0].order, NULL, &b->pools.v[0].order,
-                          &b->request, &deal, err));
-    SR_TRY(
-        poco_enc_match(&data, &b->apps.v[0].order, NULL, &b->pools.v[0].order, &b->request, err));
-    sdk_progress(c, "deal", NULL, 0, 0, NULL);
-    SR_TRY(sdk_send(c, &c->poco.hub, (struct u256){0}, buf_slice(&data), &r, err));
-    SR_TRY(poco_receipt_deal(&c->poco, &r, &deal, &volume, err));
-    SR_TRY(poco_view_deal(&c->poco, &deal, (struct eth_at){0}, &d, err));
-    if (!u256_to_u64(d.bot_first, &first) || !u256_to_u64(d.bot_size, &size) || size == 0 ||
-        first + size > b->n_tasks)
-        return sr_fail(err, SR_E_CHAIN, "the deal is for other tasks than were asked for");
-    c->last_first = first;
-    c->last_size = size;
-    for (uint64_t i = first; i < first + size && b->n < b->n_tasks; i++) {
-        struct sr_bulk_task *t = &b->tasks[b->n++];
-        struct hash task = poco_task_id(&deal, u256_of(i));
-        hash_put(t->deal, &deal);
-        hash_put(t->task, &task);
-        hash_put(t->tx, &r.tx);
-        t->index = i;
-        c->last_deal = deal;
-        c->last_task = task;
-    }
-    return SR_OK;
-}
-
-static sr_status prepare(struct bulk *b, struct sr_err *err) {
+sr_status bulk_prepare(struct bulk *b, bool for_later, struct sr_err *err) {
+    buf_init(&b->params, POCO_PARAMS_MAX);
     SR_TRY(read_args(b, err));
     sdk_progress(b->c, "check", NULL, 0, 0, b->run->app);
-    SR_TRY(find_grants(b, err));
-    SR_TRY(find_app_order(b, err));
-    SR_TRY(find_pool_order(b, err));
+    if (!b->grants) SR_TRY(find_grants(b, err));
+    SR_TRY(bulk_app_order(b, err));
+    SR_TRY(bulk_pool_order(b, err));
     SR_TRY(put_lists(b, err));
-    SR_TRY(make_request(b, err));
+    SR_TRY(make_request(b, for_later, err));
     SR_TRY(check_stake(b, err));
-    b->tasks = sr_calloc_n((size_t)b->n_tasks, sizeof *b->tasks);
-    if (!b->tasks) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    if (b->fill) SR_TRY(b->fill(b->fill_arg, err));
     return push_secrets(b, err);
-}
-
-static sr_status start(void *arg, struct sr_err *err) {
-    struct bulk *b = arg;
-    SR_TRY(prepare(b, err));
-    for (;;) {
-        SR_TRY(make_deal(b, err));
-        if (b->n == b->n_tasks) return SR_OK;
-        SR_TRY(find_pool_order(b, err));
-    }
-}
-
-sr_status sr_bulk_start(struct sr_client *c, const struct sr_run *run, unsigned per_task,
-                        struct sr_bulk_task **ret_tasks, size_t *ret_n, struct sr_err *err) {
-    struct bulk b = {.c = c, .run = run, .per_task = per_task};
-    if (!run->app) return sr_fail(err, SR_E_USAGE, "a run names an app");
-    buf_init(&b.params, POCO_PARAMS_MAX);
-    sr_status st = sdk_call(c, start, &b, err);
-    if (st == SR_OK) {
-        *ret_tasks = b.tasks;
-        *ret_n = b.n;
-    } else {
-        if (b.n > 0)
-            sr_hint(err, "%zu of %llu tasks were bought: strongroom task show %s", b.n,
-                    (unsigned long long)b.n_tasks, b.tasks[0].task);
-        free(b.tasks);
-    }
-    bulk_done(&b);
-    return st;
 }

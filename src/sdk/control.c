@@ -5,7 +5,6 @@
 
 #define FIND_PAGE  1000
 #define FIND_MAX   100000
-#define ANSWER_MAX (16u << 20)
 #define SCHEMA_MAX 64 /* entries of a search */
 
 /* ---- transfer ---- */
@@ -126,28 +125,14 @@ static sr_status take(struct find_args *f, const struct json_val *v, struct sr_e
     return SR_OK;
 }
 
-static sr_status find_page(struct find_args *f, const char *url, const struct addr *owner,
-                           size_t *ret_n, struct sr_err *err) {
+static sr_status find_page(struct find_args *f, const struct addr *owner, size_t *ret_n,
+                           struct sr_err *err) {
     cleanup_buf struct buf body;
     cleanup_json struct json *doc = NULL;
-    cleanup_answer struct http_answer a = {0};
     buf_init(&body, 65536);
     query_text(f->q, owner, f->n, &body);
     SR_TRY(buf_status(&body, err));
-    const char *headers[] = {"Content-Type: application/json", NULL};
-    struct http_call call = {.method = "POST",
-                             .url = url,
-                             .headers = headers,
-                             .body = buf_slice(&body),
-                             .max_body = ANSWER_MAX};
-    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
-    if (a.status != 200) return sr_fail(err, SR_E_UNAVAILABLE, "the index answered %d", a.status);
-    SR_TRY(json_parse(buf_slice(&a.body), &doc, err));
-    struct slice said =
-        json_text(json_get(json_first(json_get(json_root(doc), "errors")), "message"));
-    if (said.n)
-        return sr_fail(err, SR_E_REFUSED, "the index says: %.*s",
-                       (int)(said.n < 150 ? said.n : 150), (const char *)said.p);
+    SR_TRY(market_index_ask(f->c, buf_slice(&body), &doc, err));
     const struct json_val *list = json_get(json_get(json_root(doc), "data"), "protectedDatas");
     *ret_n = json_len(list);
     for (const struct json_val *v = json_first(list); v; v = json_next(v)) SR_TRY(take(f, v, err));
@@ -158,20 +143,15 @@ static sr_status find(void *arg, struct sr_err *err) {
     struct find_args *f = arg;
     struct sr_client *c = f->c;
     struct addr owner;
-    cleanup_free char *url = NULL;
     size_t n = 0;
     if (f->q->n_schema > SCHEMA_MAX)
         return sr_fail(err, SR_E_USAGE, "more than %d parts of a schema", SCHEMA_MAX);
     SR_TRY(sdk_network(c, err));
-    struct slice at =
-        json_text(json_get(json_get(json_root(c->net.doc), "services"), "dataProtectorSubgraph"));
-    if (at.n == 0) SR_TRY(sdk_service(c, NULL, "dataProtectorSubgraph", err));
-    if (!(url = slice_dup(at))) return sr_fail(err, SR_E_NOMEM, "out of memory");
     if (f->q->owner) {
         SR_TRY(sdk_chain(c, err));
         SR_TRY(sdk_who(c, f->q->owner, &owner, err));
     }
-    do SR_TRY(find_page(f, url, f->q->owner ? &owner : NULL, &n, err));
+    do SR_TRY(find_page(f, f->q->owner ? &owner : NULL, &n, err));
     while (n == FIND_PAGE && f->n < FIND_MAX);
     return SR_OK;
 }

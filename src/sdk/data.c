@@ -201,12 +201,20 @@ struct match {
     bool by_app, by_user; /* false: all */
 };
 
+/* The name of an app that has a whitelist stands for that: then its next version may use the data,
+ * too. */
+static sr_status grantee(struct sr_client *c, const char *app, struct addr *ret,
+                         struct sr_err *err) {
+    const struct json_val *lists = json_get(json_root(c->net.doc), "whitelists");
+    return json_addr(json_get(lists, app), ret) ? SR_OK : sdk_app_addr(c, app, ret, err);
+}
+
 static sr_status read_match(struct sr_client *c, const char *data, const char *app,
                             const char *user, struct match *m, struct sr_err *err) {
     *m = (struct match){.by_app = app != NULL, .by_user = user != NULL};
     if (data) SR_TRY(sdk_addr_arg(data, "data", &m->data, err));
     SR_TRY(sdk_chain(c, err));
-    if (app && !is_any(app)) SR_TRY(sdk_app_addr(c, app, &m->app, err));
+    if (app && !is_any(app)) SR_TRY(grantee(c, app, &m->app, err));
     if (user && !is_any(user)) SR_TRY(sdk_who(c, user, &m->user, err));
     return SR_OK;
 }

@@ -3,8 +3,10 @@
 #include "sdk/order.h"
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
+#include <time.h>
 
-#define BOOK_BYTES (8u << 20) /* of one page of orders */
+#define BOOK_BYTES  (8u << 20)  /* of one page of orders */
+#define INDEX_BYTES (16u << 20) /* of one answer of the index */
 
 void book_done(struct book *b) {
     free(b->v);
@@ -28,13 +30,14 @@ static void orders_url(struct sr_client *c, poco_kind kind, const struct book_fi
     if (kind != POCO_DATASET) query(url, "dataset", f->dataset);
     if (kind != POCO_WORKERPOOL) query(url, "workerpool", f->workerpool);
     query(url, "requester", f->requester);
-    if (kind != POCO_APP) strict(url, "App", f->strict && f->app);
+    if (kind != POCO_APP) strict(url, "App", (f->strict || f->strict_app) && f->app);
     if (kind != POCO_DATASET) strict(url, "Dataset", f->strict && f->dataset);
     if (kind != POCO_WORKERPOOL) strict(url, "Workerpool", f->strict && f->workerpool);
     strict(url, "Requester", (f->strict || f->strict_requester) && f->requester);
     if (f->min_tag) query(url, "minTag", hash_text(f->min_tag).s);
     if (f->has_category) buf_printf(url, "&category=%llu", (unsigned long long)f->category);
-    buf_printf(url, "&pageIndex=0&pageSize=%d", SDK_PAGE);
+    if (f->bulk) buf_str(url, "&bulkOnly=true");
+    buf_printf(url, "&pageIndex=%llu&pageSize=%d", (unsigned long long)f->page, SDK_PAGE);
 }
 
 /* An answer's JSON, or a failure with the market's own words. */
@@ -69,6 +72,16 @@ sr_status market_get(struct sr_client *c, const char *url, struct json **ret_doc
     return market_answer(c, &a, ret_doc, err);
 }
 
+/* "2026-01-31T12:00:00.000Z"; 0 for what is no date. */
+static uint64_t unix_s_of(struct slice text) {
+    char whole[32];
+    struct tm tm = {0};
+    TEXT_PUT(whole, text);
+    const char *end = strptime(whole, "%Y-%m-%dT%H:%M:%S", &tm);
+    time_t t = end && (*end == '.' || *end == 'Z') ? timegm(&tm) : 0;
+    return t > 0 ? (uint64_t)t : 0;
+}
+
 sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_filter *f,
                         struct book *ret, struct sr_err *err) {
     SR_TRY(sdk_service(c, c->net.market, "market", err));
@@ -87,6 +100,7 @@ sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_f
         if (st != SR_OK) break;
         e->hash = poco_order_hash(&c->poco.domain, &e->order);
         if (!json_u64(json_get(v, "remaining"), &e->remaining)) e->remaining = 0;
+        e->published_unix_s = unix_s_of(json_text(json_get(v, "publicationTimestamp")));
         b.n++;
     }
     if (st != SR_OK) {
@@ -95,6 +109,33 @@ sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_f
     }
     *ret = b;
     return SR_OK;
+}
+
+sr_status market_index_ask(struct sr_client *c, struct slice body, struct json **ret_doc,
+                           struct sr_err *err) {
+    struct slice at =
+        json_text(json_get(json_get(json_root(c->net.doc), "services"), "dataProtectorSubgraph"));
+    if (at.n == 0) SR_TRY(sdk_service(c, NULL, "dataProtectorSubgraph", err));
+    cleanup_free char *url = slice_dup(at);
+    cleanup_answer struct http_answer a = {0};
+    struct json *doc = NULL;
+    if (!url) return sr_fail(err, SR_E_NOMEM, "out of memory");
+    const char *headers[] = {"Content-Type: application/json", NULL};
+    struct http_call call = {
+        .method = "POST", .url = url, .headers = headers, .body = body, .max_body = INDEX_BYTES};
+    SR_TRY(sdk_fetch(&call, SDK_PATIENCE_MS, &a, err));
+    if (a.status != 200) return sr_fail(err, SR_E_UNAVAILABLE, "the index answered %d", a.status);
+    SR_TRY(json_parse(buf_slice(&a.body), &doc, err));
+    struct slice said =
+        json_text(json_get(json_first(json_get(json_root(doc), "errors")), "message"));
+    if (said.n == 0) {
+        *ret_doc = doc;
+        return SR_OK;
+    }
+    (void)sr_fail(err, SR_E_REFUSED, "the index says: %.*s", (int)(said.n < 150 ? said.n : 150),
+                  (const char *)said.p);
+    json_free(doc);
+    return SR_E_REFUSED;
 }
 
 sr_status market_group_orders(struct sr_client *c, const struct addr *data, const struct addr *app,

@@ -122,6 +122,8 @@ static sr_status make_deal(struct plan *p, struct sr_deal_ids *ret, struct sr_er
 struct run_args {
     struct sr_client *c;
     const struct sr_run *run;
+    sdk_fn fill;
+    void *fill_arg;
     struct sr_deal_ids *ret;
 };
 
@@ -132,6 +134,7 @@ static sr_status start(void *arg, struct sr_err *err) {
     sdk_progress(a->c, "check", NULL, 0, 0, a->run->app);
     sr_status st = plan_read(p, a->c, a->run, err);
     if (st == SR_OK) st = plan_check(p, err);
+    if (st == SR_OK && a->fill) st = a->fill(a->fill_arg, err);
     if (st == SR_OK) st = push_secrets(p, err);
     if (st == SR_OK) st = make_deal(p, a->ret, err);
     plan_done(p);
@@ -139,9 +142,14 @@ static sr_status start(void *arg, struct sr_err *err) {
     return st;
 }
 
+sr_status run_start(struct sr_client *c, const struct sr_run *run, sdk_fn fill, void *arg,
+                    struct sr_deal_ids *ret, struct sr_err *err) {
+    if (!run->app) return sr_fail(err, SR_E_USAGE, "a run names an app");
+    struct run_args a = {c, run, fill, arg, ret};
+    return sdk_call(c, start, &a, err);
+}
+
 sr_status sr_run_start(struct sr_client *c, const struct sr_run *run, struct sr_deal_ids *ret_ids,
                        struct sr_err *err) {
-    if (!run->app) return sr_fail(err, SR_E_USAGE, "a run names an app");
-    struct run_args a = {c, run, ret_ids};
-    return sdk_call(c, start, &a, err);
+    return run_start(c, run, NULL, NULL, ret_ids, err);
 }

@@ -155,6 +155,10 @@ SR_CHECK sr_status sms_has(struct sr_client *c, const struct sms_name *n, bool *
 SR_CHECK sr_status sms_put(struct sr_client *c, const struct sms_name *n, struct slice secret,
                            bool replace, struct sr_err *err);
 
+/* run.c: a run whose secrets get their values when all checks have passed, just before they are
+ * pushed: fill may be NULL */
+SR_CHECK sr_status run_start(struct sr_client *c, const struct sr_run *run, sdk_fn fill, void *arg,
+                             struct sr_deal_ids *ret, struct sr_err *err);
 /* run.c: a run's requester secrets: a name of chance for each, and putting them there */
 #define RUN_SECRET_NAME 40 /* with its NUL */
 SR_CHECK sr_status run_secrets_name(const struct sr_run *run, char ret_names[][RUN_SECRET_NAME],
@@ -166,7 +170,7 @@ SR_CHECK sr_status run_secrets_push(struct sr_client *c, const struct sr_run *ru
 struct book_entry {
     struct poco_order order;
     struct hash hash;
-    uint64_t remaining;
+    uint64_t remaining, published_unix_s; /* 0: not known */
 };
 struct book { /* owned: book_done */
     struct book_entry *v;
@@ -182,13 +186,19 @@ struct book_filter {      /* of other orders; NULL: only unrestricted ones, "any
     const char *resource; /* address */
     const char *app, *dataset, *workerpool, *requester;
     bool strict; /* only orders restricted to exactly these */
-    bool strict_requester;
+    bool strict_app, strict_requester;
+    bool bulk;     /* data set orders that are free and without a limit */
+    uint64_t page; /* of SDK_PAGE orders */
     const struct hash *min_tag;
     bool has_category;
     uint64_t category;
 };
 SR_CHECK sr_status market_orders(struct sr_client *c, poco_kind kind, const struct book_filter *f,
                                  struct book *ret, struct sr_err *err);
+/* The DataProtector index: its answer to a GraphQL request (JSON text), or a failure with its
+ * words. */
+SR_CHECK sr_status market_index_ask(struct sr_client *c, struct slice body, struct json **ret_doc,
+                                    struct sr_err *err);
 /* Open data set orders that are for groups (ERC-734) of which app, workerpool and the acting wallet
  * are members now, by the chain. Replaces what ret holds when there are some. */
 SR_CHECK sr_status market_group_orders(struct sr_client *c, const struct addr *data,

@@ -32,6 +32,7 @@ sr_status home_paths(const char *dir, struct up_home *ret, struct sr_err *err) {
     ret->network = up_path(dir, "network.json");
     ret->status = up_path(dir, "run/status.json");
     ret->lock = up_path(dir, "run/lock");
+    ret->apps = up_path(dir, "apps.json");
     return SR_OK;
 }
 
@@ -39,7 +40,7 @@ void home_done(struct up_home *h) {
     if (h->dir && h->lock_fd >= 0) (void)close(h->lock_fd);
     json_free(h->chain_doc);
     char *all[] = {h->dir,  h->keys,    h->run,    h->logs, h->chain, h->state,
-                   h->info, h->network, h->status, h->lock, h->left};
+                   h->info, h->network, h->status, h->lock, h->left,  h->apps};
     for (size_t i = 0; i < SR_ARRAY_LEN(all); i++) free(all[i]);
     *h = (struct up_home){.lock_fd = -1};
 }

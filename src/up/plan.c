@@ -133,6 +133,7 @@ static void add_market(struct plan *p) {
     contract_arg(p, c, "--whitelist-registry", "appWhitelistRegistry");
     pair(c, "--scheduler", p->scheduler);
     text_arg(c, "--workerpool", json_text(json_get(p->pool, "address")));
+    pair(c, "--apps", p->n->home.apps);
 }
 
 static void add_sms(struct plan *p) {

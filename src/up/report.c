@@ -27,6 +27,31 @@ static void raw(struct jw *w, const struct json_val *doc, const char *key) {
     jw_raw(w, json_raw(v));
 }
 
+/* What was installed on this network, kept over its restarts (docs/wire.md, "apps.json"): names of
+ * apps and of their whitelists. A file that is no JSON is told, and left alone. */
+static struct json *installed(const struct network *n) {
+    cleanup_buf struct buf text;
+    struct json *doc = NULL;
+    struct sr_err e = {0};
+    buf_init(&text, UP_APPS_MAX);
+    if (!fs_exists(n->home.apps)) return NULL;
+    sr_status st = fs_read(n->home.apps, &text, &e);
+    if (st == SR_OK) st = json_parse(buf_slice(&text), &doc, &e);
+    if (st != SR_OK) log_err(LOG_WARN, "apps_not_read", &e);
+    return doc;
+}
+
+static void names(struct jw *w, const struct json *doc, const char *key) {
+    const struct json_val *v = json_get(doc ? json_root(doc) : NULL, key);
+    jw_key(w, key);
+    if (json_is(v, JSON_OBJECT)) {
+        jw_raw(w, json_raw(v));
+    } else {
+        jw_obj(w);
+        jw_end_obj(w);
+    }
+}
+
 sr_status write_network_json(const struct network *n, struct sr_err *err) {
     const struct json_val *doc = json_root(n->home.chain_doc);
     uint64_t id = 0;
@@ -58,9 +83,9 @@ sr_status write_network_json(const struct network *n, struct sr_err *err) {
     jw_end_obj(&w);
     jw_kaddr(&w, "smsIdentity", &n->home.sms_identity); /* clients check the vault's key by it */
     raw(&w, doc, "workerpool");
-    jw_key(&w, "apps");
-    jw_obj(&w);
-    jw_end_obj(&w);
+    cleanup_json struct json *apps = installed(n);
+    names(&w, apps, "apps");
+    names(&w, apps, "whitelists");
     raw(&w, doc, "accounts");
     jw_end_obj(&w);
     buf_u8(&b, '\n');

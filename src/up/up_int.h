@@ -16,6 +16,7 @@
 #define UP_LOG_KEEP      (16u << 20) /* a log larger than this is set aside at the next start */
 #define UP_SOCKET_PATH   100         /* bytes of a Unix socket's path */
 #define UP_WORKERS       4
+#define UP_APPS_MAX      (256u * 1024) /* bytes of apps.json */
 
 enum up_port { PORT_CHAIN, PORT_MARKET, PORT_SMS, PORT_STORE, PORT_SCHEDULER, PORT_COUNT };
 extern const char *const up_port_names[PORT_COUNT];
@@ -45,7 +46,7 @@ void tools_done(struct up_tools *t);
 
 /* The folder of a network. All paths owned. */
 struct up_home {
-    char *dir, *keys, *run, *logs, *chain, *state, *left, *info, *network, *status, *lock;
+    char *dir, *keys, *run, *logs, *chain, *state, *left, *info, *network, *status, *lock, *apps;
     int lock_fd;
     struct json *chain_doc; /* chain.json of this network */
     struct addr sms_identity;

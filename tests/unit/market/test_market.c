@@ -68,6 +68,42 @@ FIBER_TEST(what_the_chain_had_before_is_indexed) {
     json_free(get("/metrics?chainId=421614"));
 }
 
+/* An answer's address, or NULL: then the status is 404. */
+static void expect_app(const char *path, const char *address) {
+    if (!address) {
+        json_free(ask_status("GET", path, NULL, slice_of(NULL, 0), 404));
+        return;
+    }
+    struct json *d = get(path);
+    assert_true(slice_is(vec_str(json_root(d), "address"), address));
+    json_free(d);
+}
+
+FIBER_TEST(compass_names_the_apps_of_its_file_as_it_is_now) {
+    static const char app[] = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+    struct sr_err e = {0};
+    cleanup_free char *file = path_join(folder, "apps.json");
+    assert_non_null(file);
+    expect_app("/421614/iapps/web3mail", NULL); /* no file is known */
+    mk->apps_file = file;
+    expect_app("/421614/iapps/web3mail", NULL); /* nothing was installed */
+    cleanup_buf struct buf b;
+    buf_init(&b, 1024);
+    buf_printf(&b, "{\"apps\":{\"web3mail\":\"%s\",\"bad\":\"0x12\"},\"whitelists\":{}}", app);
+    assert_ok(fs_write_atomic(file, buf_slice(&b), 0600, &e));
+    expect_app("/421614/iapps/web3mail", app);
+    expect_app("/421614/iapps/web3mail-tdx", app);
+    expect_app("/421614/iapps/web3telegram-tdx", NULL);
+    expect_app("/421614/iapps/bad", NULL);
+    expect_app("/421614/iapps/-tdx", NULL);
+    expect_app("/1/iapps/web3mail", NULL); /* another chain */
+    assert_ok(fs_write_atomic(file, SLICE_LIT("{\"apps\":"), 0600, &e));
+    json_free(
+        ask_status("GET", "/421614/iapps/web3mail", NULL, slice_of(NULL, 0), 500)); /* no JSON */
+    mk->apps_file = NULL;
+    assert_int_equal(unlink(file), 0);
+}
+
 FIBER_TEST(whoever_asks_for_many_challenges_does_not_lock_out_others) {
     struct sr_err e = {0};
     uint64_t n = 0;
@@ -871,6 +907,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(parameters_have_the_official_messages),
         cmocka_unit_test(what_the_chain_had_before_is_indexed),
+        cmocka_unit_test(compass_names_the_apps_of_its_file_as_it_is_now),
         cmocka_unit_test(publishing_needs_a_challenge_of_ones_own),
         cmocka_unit_test(whoever_asks_for_many_challenges_does_not_lock_out_others),
         cmocka_unit_test(bad_orders_are_refused_with_the_official_words),
