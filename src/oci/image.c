@@ -3,14 +3,6 @@
 #include "oci/tar.h"
 #include <stdlib.h>
 
-#if defined(__x86_64__)
-#define OUR_ARCHITECTURE "amd64"
-#elif defined(__aarch64__)
-#define OUR_ARCHITECTURE "arm64"
-#else
-#define OUR_ARCHITECTURE "unknown"
-#endif
-
 #define MAX_MANIFESTS 64u
 
 /* ---- small things ---- */

@@ -3,6 +3,14 @@
 #pragma once
 #include "oci/oci.h"
 
+#if defined(__x86_64__)
+#define OUR_ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define OUR_ARCHITECTURE "arm64"
+#else
+#define OUR_ARCHITECTURE "unknown"
+#endif
+
 struct oci_blob {
     struct hash digest;
     uint64_t off, size;

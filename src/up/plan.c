@@ -172,6 +172,7 @@ static void add_worker(struct plan *p, const struct up_worker *w) {
     file_arg(c, "--authority", p->n->home.keys, "authority-platform.json");
     pair(c, "--name", w->name);
     pair(c, "--slots", "2");
+    pair(c, "--registries", "local"); /* a network on one machine works offline, and stays there */
     pair(c, "--memory", "512m");
     pair(c, "--output", "256m");
     if (p->n->opt.egress_loopback) pair(c, "--egress-loopback", p->n->opt.egress_loopback);

@@ -3,7 +3,7 @@
  * Images, cached by digest; inputs, streamed from the store into the room; the result, streamed to
  * the store. What lies on this host's disk is public or cipher text.
  */
-#include "oci/oci.h"
+#include "oci/registry.h"
 #include "worker/worker_int.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -74,11 +74,40 @@ static sr_status check_image(int fd, const struct hash *digest, struct sr_err *e
     return SR_OK;
 }
 
+/* What the store or a web server has; else the name of an image in a registry. */
+static bool is_location(struct slice multiaddr) {
+    struct cid cid;
+    struct slice rest;
+    return slice_starts(multiaddr, "http://") || slice_starts(multiaddr, "https://") ||
+           ipfs_path_parse(multiaddr, &cid, &rest, NULL) == SR_OK;
+}
+
+/* "127.0.0.1:8548" of its URL */
+static struct slice store_host(const struct worker *w) {
+    struct slice host = slice_str(w->store), rest;
+    if (slice_starts(host, "http://")) host = slice_of(host.p + 7, host.n - 7);
+    (void)slice_cut(host, '/', &host, &rest);
+    return host;
+}
+
 static sr_status download(struct job *j, const char *path, const char *part, struct sr_err *err) {
     struct ipfs_get_opts opts = {.max_bytes = j->w->disk_bytes, .public_urls = true};
+    struct registry_ref ref;
     cleanup_close int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return sr_fail(err, SR_E_SYS, "making '%s'", part);
-    SR_TRY(ipfs_get(j->w->store, slice_str(j->app_multiaddr), &opts, to_fd, &fd, err));
+    struct slice where = slice_str(j->app_multiaddr);
+    if (!is_location(where) && registry_ref_parse(where, &ref)) {
+        /* The store is a registry, too: on a development network a local one. */
+        struct registry_opts from = {.local = j->w->store, .max_bytes = j->w->disk_bytes};
+        if (!j->w->any_registry && !slice_is(store_host(j->w), ref.host)) {
+            sr_hint(err,
+                    "strongroom app deploy --from-image docker://... puts a copy into the store");
+            return sr_fail(err, SR_E_USAGE, "this worker takes no images of %.100s", ref.host);
+        }
+        SR_TRY(registry_pull(&ref, &j->app_checksum, &from, fd, NULL, err));
+    } else {
+        SR_TRY(ipfs_get(j->w->store, where, &opts, to_fd, &fd, err));
+    }
     SR_TRY(check_image(fd, &j->app_checksum, err));
     if (rename(part, path) != 0) return sr_fail(err, SR_E_SYS, "keeping an image");
     return SR_OK;
@@ -96,16 +125,15 @@ sr_status fetch_image(struct job *j, int *ret_fd, bool *ret_cached, struct sr_er
     cleanup_free char *path = image_path(w, &j->app_checksum, "");
     cleanup_free char *part = image_path(w, &j->app_checksum, ".part");
     if (!path || !part) return sr_fail(err, SR_E_NOMEM, "image");
-    struct cid cid;
-    struct slice rest;
+    struct registry_ref ref;
     sr_status st = SR_OK;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     *ret_cached = fd >= 0;
     if (fd < 0) {
-        if (ipfs_path_parse(slice_str(j->app_multiaddr), &cid, &rest, NULL) != SR_OK &&
-            !slice_starts(slice_str(j->app_multiaddr), "http")) {
+        struct slice where = slice_str(j->app_multiaddr);
+        if (!is_location(where) && !registry_ref_parse(where, &ref)) {
             sr_hint(err, "register the app with the /ipfs/ address of an OCI archive (strongroom "
-                         "app deploy)");
+                         "app deploy), or the name of an image in a registry");
             st = sr_fail(err, SR_E_USAGE,
                          "the app's image address is none that this worker can fetch");
             return job_fail(j, "APP_IMAGE_DOWNLOAD_FAILED", BLAME_APP, st);

@@ -86,6 +86,7 @@ struct job {
 struct worker {
     const char *dir, *scheduler, *store, *sms, *name, *ws_url; /* ws_url NULL: the node is polled */
     const char *egress_loopback; /* development: names that lead to this host; NULL: none */
+    bool any_registry;           /* else only the store's own */
     struct addr hub, me, sms_identity;
     uint64_t chain_id, slots, memory_bytes, disk_bytes, processes;
     struct vault_client *vault;

@@ -11,7 +11,7 @@
 
 struct flags {
     const char *rpc, *ws, *chain_id, *hub, *vault, *scheduler, *store, *sms, *sms_identity, *room,
-        *authority, *slots, *memory, *output, *processes, *name, *egress_loopback;
+        *authority, *slots, *memory, *output, *processes, *name, *egress_loopback, *registries;
 };
 
 static sr_status usage(struct sr_err *err, const char *flag, const char *what) {
@@ -39,6 +39,8 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
         {"--processes", &f->processes, false, "processes of one app (" DEFAULT_PROCESSES ")"},
         {"--egress-loopback", &f->egress_loopback, false,
          "development (with --authority): names of apps' egress lists that lead to this host"},
+        {"--registries", &f->registries, false,
+         "where images are pulled from: any (default), or local (the store's own registry)"},
         {"--name", &f->name, false, "name shown by the scheduler"},
     };
     SR_TRY(role_parse(argc, argv, "worker", table, SR_ARRAY_LEN(table), rf, err));
@@ -65,6 +67,9 @@ static sr_status read_flags(int argc, char **argv, struct role_flags *rf, struct
     if (f->egress_loopback && !f->authority)
         return usage(err, "--egress-loopback", "for a worker without SIMULATED evidence");
     w->egress_loopback = f->egress_loopback;
+    w->any_registry = !f->registries || strcmp(f->registries, "any") == 0;
+    if (!w->any_registry && strcmp(f->registries, "local") != 0)
+        return usage(err, "--registries", "any or local");
     w->dir = rf->dir;
     w->scheduler = f->scheduler;
     w->store = f->store;

@@ -15,6 +15,7 @@ import unittest
 import harness
 from harness import Network
 
+CREATE_APP = "0x3f7868ff"
 NETAPP = os.path.join(harness.BUILD, "tests", "integration", "netapp")
 
 
@@ -300,6 +301,48 @@ class Projects(unittest.TestCase):
             self.assertEqual(f.read(), "Hello, PATH!\n")
         a = self.n.cli("app", "deploy", "--from-image", "nonsense", who="bob", code=2)
         self.assertIn("docker://", a["hint"])
+
+    def register(self, who, name, multiaddr, digest):
+        """An entry of the app registry as official tools make it: the name of an image in a registry, its digest."""
+        n = self.n
+
+        def words(b):
+            return len(b).to_bytes(32, "big") + b + bytes(-len(b) % 32)
+
+        tails = [words(name.encode()), words(b"DOCKER"), words(multiaddr.encode()), words(b"")]
+        at, heads = 6 * 32, []
+        for t in tails:
+            heads.append(at.to_bytes(32, "big"))
+            at += len(t)
+        data = bytes(12) + bytes.fromhex(n.address(who)[2:]) + b"".join(heads[:3]) + bytes.fromhex(digest[2:]) + heads[3] + b"".join(tails)
+        n.rpc("anvil_impersonateAccount", n.address(who))
+        # createApp(address,string,string,bytes,bytes32,bytes)
+        tx = n.rpc("eth_sendTransaction", {"from": n.address(who), "to": n.net["contracts"]["appRegistry"], "gas": hex(2_000_000),
+                                           "data": CREATE_APP + data.hex()})
+        receipt = harness.until("the app is registered", lambda: n.rpc("eth_getTransactionReceipt", tx))
+        self.assertEqual(receipt["status"], "0x1")
+        app = "0x" + receipt["logs"][-1]["topics"][3][-40:]
+        n.cli("app", "publish", app, "--price", "0", "--count", "unlimited", who=who)
+        return app
+
+    def test_a_worker_pulls_an_image_from_a_registry_by_its_digest(self):
+        self.need_network()
+        self.here("app", "init", "pulled", "--data", "none")
+        built = self.here("app", "build", folder="pulled")
+        host = self.n.service("registry").replace("http://", "")
+        subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--preserve-digests",
+                        f"oci-archive:{built['image']}", f"docker://{host}/apps/pulled:1"], check=True, env=self.n.env)
+        app = self.register("bob", "pulled", f"{host}/apps/pulled:1", built["measurement"])
+        out = self.n.folder("pulled-out")
+        self.n.cli("run", app, "--args", "by name", "--out", out, who="bob")
+        with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "Hello, by name!\n")
+        # Another digest than the registry has; a registry that this network does not ask.
+        for name, multiaddr, digest in (("other", f"{host}/apps/pulled:1", "0x" + "12" * 32),
+                                        ("far", "registry.invalid/apps/pulled:1", "0x" + "13" * 32)):
+            app = self.register("bob", name, multiaddr, digest)
+            failed = self.n.cli("run", app, who="bob", code=None)
+            self.assertEqual((failed.code, failed["code"]), (4, "APP_IMAGE_DOWNLOAD_FAILED"), failed)
 
     def official(self, name, language):
         """A project as the official generator makes it."""
