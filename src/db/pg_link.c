@@ -154,7 +154,7 @@ int db_link_fd(const struct db_link *l) {
     return calls.PQsocket(l->c);
 }
 
-sr_status db_link_poll(struct db_link *l, bool *ret_told, struct sr_err *err) {
+sr_status db_link_poll(struct db_link *l, bool *ret_told, struct buf *text, struct sr_err *err) {
     bool told = false;
     if (!calls.PQconsumeInput(l->c)) return pg_fail(l->c, NULL, "link", err);
     PGresult *res;
@@ -168,7 +168,12 @@ sr_status db_link_poll(struct db_link *l, bool *ret_told, struct sr_err *err) {
     }
     PGnotify *n;
     while ((n = calls.PQnotifies(l->c))) {
-        told = told || n->be_pid != pg_backend(l->own);
+        bool other = n->be_pid != pg_backend(l->own);
+        told = told || other;
+        if (other && text && n->extra[0]) {
+            buf_str(text, n->extra);
+            buf_str(text, "\n");
+        }
         calls.PQfreemem(n);
     }
     if (calls.PQstatus(l->c) != CONNECTION_OK) return pg_fail(l->c, NULL, "link", err);
@@ -182,11 +187,17 @@ void db_link_close(struct db_link *l) {
     free(l);
 }
 
-sr_status db_tell(struct db *db, const char *channel, struct sr_err *err) {
-    char sql[96];
+sr_status db_tell(struct db *db, const char *channel, struct slice text, struct sr_err *err) {
     if (!db_is_shared(db)) return SR_OK;
-    (void)snprintf(sql, sizeof sql, "NOTIFY %.64s", channel);
-    return db_script(db, sql, err);
+    for (size_t i = 0; i < text.n; i++) /* it stands in the statement */
+        SR_ASSERT(text.p[i] >= '0' && text.p[i] <= 'z' && text.p[i] != '\\');
+    cleanup_buf struct buf sql;
+    buf_init(&sql, 8192);
+    buf_printf(&sql, "NOTIFY %.64s, '", channel);
+    buf_add(&sql, text);
+    buf_str(&sql, "'");
+    SR_TRY(buf_status(&sql, err));
+    return db_script(db, buf_cstr(&sql), err);
 }
 
 sr_status db_lock_in_tx(struct db *db, uint32_t lock, bool shared, struct sr_err *err) {

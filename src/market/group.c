@@ -40,6 +40,7 @@ static void forget(struct waiter **list, struct waiter *w) {
 
 /* What had been believed of rows that are gone. */
 static void undone(struct market *m) {
+    live_back(m, 0);
     counts_flush(m);
     market_changed(m);
 }
@@ -49,7 +50,7 @@ sr_status group_flush(struct market *m, struct sr_err *err) {
     if (!g->open) return SR_OK;
     struct sr_err e = {0};
     g->open = false;
-    sr_status st = db_tell(m->db, MARKET_CHANNEL, &e);
+    sr_status st = live_tell_others(m, &e);
     if (st == SR_OK)
         st = db_commit(&g->tx, &e);
     else
@@ -61,6 +62,7 @@ sr_status group_flush(struct market *m, struct sr_err *err) {
         if (err) *err = e;
         return st;
     }
+    live_committed(m);
     struct waiter **end = &g->committed;
     while (*end) end = &(*end)->next;
     *end = g->writing;
@@ -76,12 +78,15 @@ static void sync_fd(void *arg) {
 static void committer(void *arg) {
     struct market *m = arg;
     struct write_group *g = &m->group;
+    cleanup_buf struct buf told;
+    buf_init(&told, LIVE_NOTES_MAX);
     while (g->open || g->committed) {
         if (g->open && fiber_sleep(0, NULL) != SR_OK) { /* those that are ready write first */
         }
         if (group_flush(m, NULL) != SR_OK) continue; /* its waiters know */
         g->syncing = g->committed;
         g->committed = NULL;
+        live_take(m, &told);
         sr_status st = SR_OK;
         struct sr_err e = {0};
         g->sync_failed = false;
@@ -90,7 +95,9 @@ static void committer(void *arg) {
         if (st == SR_OK && g->sync_failed)
             st = sr_fail(&e, SR_E_SYS, "the disk did not take what was written");
         finish(g, &g->syncing, st, &e);
+        live_send(m, &told); /* now that it lasts */
     }
+    live_send_ready(m); /* of a step that was written meanwhile */
     g->running = false;
 }
 

@@ -437,6 +437,7 @@ static sr_status row_deal(struct ask *a, const struct eth_log *l, const struct p
     for (size_t i = 0; i < SR_ARRAY_LEN(people); i++)
         SR_TRY(row_account(m, &d[people[i]].addr, l->block, err));
     for (unsigned i = 0; i < 3; i++) SR_TRY(row_account(m, &d[i].list.v[1].addr, l->block, err));
+    live_deal(m, &ev->arg[0].hash);
     /* the request first: it is used, and must not be taken for one that has nothing left to match
      */
     static const unsigned turn[4] = {3, 0, 1, 2};
@@ -619,14 +620,17 @@ static sr_status write_rows(struct ask *a, const struct asked *w, const struct e
     if (group_flush(a->m, NULL) !=
         SR_OK) { /* told to whom it concerns; the step is another matter */
     }
+    live_back(a->m, 0); /* of a try before that failed */
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(a->m->db, &tx, err));
     SR_TRY(db_lock_in_tx(a->m->db, MARKET_LOCK_ROWS, false, err));
     for (size_t i = 0; i < s->n; i++) SR_TRY(row_of(a, &w[i], &s->logs[i], s, err));
     SR_TRY(save_mark(a->m, s, err));
-    SR_TRY(db_tell(a->m->db, MARKET_CHANNEL, err));
+    SR_TRY(live_tell_others(a->m, err));
     SR_TRY(db_commit(&tx, err));
     if (s->n) market_changed(a->m); /* whoever has read meanwhile has read what was before */
+    live_committed(a->m);
+    if (!a->m->group.running) live_send_ready(a->m); /* else it does, when the disk has the rest */
     return SR_OK;
 }
 
@@ -719,13 +723,16 @@ sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
     SR_TRY(db_lock_in_tx(m->db, MARKET_LOCK_ROWS, false, err));
-    SR_TRY(db_tell(m->db, MARKET_CHANNEL, err));
+    live_back(m, 0);
     SR_TRY(orders_rollback(m, keep, err));
     SR_TRY(owners_back(m, keep, err));
     SR_TRY(share_rollback(m, keep, err));
     for (size_t i = 0; i < SR_ARRAY_LEN(gone); i++)
         SR_TRY(db_run(m->db, gone[i], DB_ARGS(db_u64(keep)), err));
+    SR_TRY(live_tell_others(m, err));
     SR_TRY(db_commit(&tx, err));
+    live_committed(m);
+    if (!m->group.running) live_send_ready(m);
     m->head = keep;
     m->head_hash = (struct hash){{0}};
     m->step_no++;

@@ -7,6 +7,7 @@
  * facts.c    what the chain says of an order    group.c   commits of several requests
  * books.c    order lists       deals.c   deals, categories, ohlc       v1.c      our own routes
  * cache.c    ready answers     share.c   collections, rentals   market_main.c
+ * socket.c   the socket's sessions             live.c    what they are told
  */
 #pragma once
 #include "db/db.h"
@@ -26,10 +27,11 @@
 #define MARKET_PAGE_MIN       10u
 #define MARKET_PAGE_MAX       1000u
 #define MARKET_CACHE          512u
-#define MARKET_CACHE_BYTES    (64u * 1024) /* of one kept answer */
-#define MARKET_VERSION        "6.4.0"      /* of the official interface that we speak */
-#define MARKET_TASKS_MAX      64u          /* tasks shown with a deal */
-#define MARKET_STREAMS_MAX    1000u        /* open event streams */
+#define MARKET_CACHE_BYTES    (64u * 1024)   /* of one kept answer */
+#define MARKET_VERSION        "6.4.0"        /* of the official interface that we speak */
+#define MARKET_TASKS_MAX      64u            /* tasks shown with a deal */
+#define LIVE_NOTES_MAX        (34u * 65536u) /* of one transaction; later ones are not told */
+#define MARKET_STREAMS_MAX    1000u          /* open event streams */
 
 typedef enum { ORDER_OPEN, ORDER_FILLED, ORDER_CANCELED, ORDER_DEAD } order_status;
 extern const char *const order_status_word[4];
@@ -38,6 +40,8 @@ struct answer_cache; /* cache.c */
 struct live_counts;  /* counts.c */
 struct stake_cache;  /* facts.c */
 struct waiter;       /* group.c */
+struct live;         /* live.c */
+struct sockets;      /* socket.c */
 
 struct write_group {
     bool open, running;
@@ -87,6 +91,8 @@ struct market {
     struct fcond changed; /* for event streams */
     uint64_t change_no;
     unsigned streams;
+    struct live *live;
+    struct sockets *sockets;
     bool caught_up, index_failed;
     struct fcond up;
 };
@@ -191,7 +197,8 @@ struct request_needs {
 };
 SR_CHECK sr_status orders_for_request(struct market *m, poco_kind k, const struct request_needs *n,
                                       bool *ret_any, uint64_t *ret_best, struct sr_err *err);
-/* {order, orderHash, chainId, publicationTimestamp, signer, remaining, status[, bulk]} members */
+/* {order, orderHash[, chainId], publicationTimestamp, signer, remaining, status[, bulk]} members;
+ * chain_id 0: without it */
 void order_item(struct jw *w, const struct order_row *r, struct slice json, uint64_t chain_id,
                 bool with_bulk);
 bool order_is_bulk(uint64_t volume, uint64_t price);
@@ -276,6 +283,27 @@ void counts_open_changed(struct market *m, poco_kind k, const struct addr *signe
                          bool is);
 void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_t before);
 
+/* ---- socket.c (GET, POST /ws), live.c: what its listeners are told */
+sr_status route_socket(struct http_req *rq, void *role, struct sr_err *err);
+struct sockets *sockets_new(uint64_t ping_ms) SR_CHECK; /* 0: as usual */
+void sockets_free(struct market *m);
+struct live *live_new(void) SR_CHECK;
+void live_free(struct live *l);
+/* Noted in the open transaction: a stored order that was, or is, open; a new deal. */
+void live_order(struct market *m, poco_kind k, const struct hash *h, bool was_open, bool is_open);
+void live_deal(struct market *m, const struct hash *id);
+/* What was noted after the mark is undone, with its savepoint or transaction (mark 0). */
+size_t live_mark(const struct market *m);
+void live_back(struct market *m, size_t mark);
+/* In the transaction, last: others that share the database hear of it when it is committed. */
+SR_CHECK sr_status live_tell_others(struct market *m, struct sr_err *err);
+void live_committed(struct market *m); /* what was noted may be told */
+void live_send_ready(struct market *m);
+/* For what must be on disk first: take what is ready now, tell it later. ready: initialised. */
+void live_take(struct market *m, struct buf *ret_ready);
+void live_send(struct market *m, struct buf *ready);
+void live_heard(struct market *m, struct slice lines); /* of another market */
+
 /* ---- index.c */
 SR_CHECK sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err);
 SR_CHECK sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err);
@@ -318,7 +346,8 @@ struct market_opts {
     const char *scheduler_url;
     const char *apps_file;
     uint64_t start_block, open_max;
-    bool rebuild; /* the index is read from the chain again; orders stay */
+    bool rebuild;     /* the index is read from the chain again; orders stay */
+    uint64_t ping_ms; /* of sockets; 0: as the official service */
 };
 /* Opens, follows the chain in a fiber of its own. o is borrowed until market_stop. Waits. */
 SR_CHECK sr_status market_start(const struct market_opts *o, struct market **ret,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "market/gql.h"
 #include "market/market_int.h"
+#include "market/sio.h"
 #include <stdlib.h>
 
 const struct http_route market_routes[] = {
@@ -41,6 +42,8 @@ const struct http_route market_routes[] = {
     {"GET", "/v1/events", v1_events, 0},
     {"POST", "/subgraphs/poco", route_graphql, GQL_TEXT_MAX * 2},
     {"POST", "/subgraphs/dataprotector", route_graphql, GQL_TEXT_MAX * 2},
+    {"GET", "/ws", route_socket, 0},
+    {"POST", "/ws", route_socket, SIO_PACKET_MAX},
     {"GET", "/{chainId}/workerpools/{address}", route_compass, 0},
     {"GET", "/{chainId}/iapps/{name}", route_compass_app, 0},
 };
@@ -158,7 +161,11 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     m->cache = cache_new();
     m->counts = counts_new();
     m->stakes = stakes_new();
-    sr_status st = m->cache && m->counts && m->stakes ? SR_OK : sr_fail(err, SR_E_NOMEM, "market");
+    m->live = live_new();
+    m->sockets = sockets_new(o->ping_ms);
+    sr_status st = m->cache && m->counts && m->stakes && m->live && m->sockets
+                       ? SR_OK
+                       : sr_fail(err, SR_E_NOMEM, "market");
     if (st == SR_OK) st = market_db_open(o->path, &m->db, err);
     m->read = m->db;
     if (st == SR_OK && o->rebuild) st = market_db_forget_chain(m->db, err);
@@ -180,12 +187,14 @@ void market_stop(struct market *m) {
     if (!m) return;
     eth_follower_free(m->follower);
     eth_rpc_free(m->rpc);
+    sockets_free(m);
     group_end(m);
     replica_stop(m);
     db_close(m->db);
     cache_free(m->cache);
     counts_free(m);
     stakes_free(m->stakes);
+    live_free(m->live);
     free(m);
 }
 

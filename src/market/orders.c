@@ -140,6 +140,7 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
     if (known == SR_OK)
         counts_open_changed(m, o->kind, &old.signer, old.status == ORDER_OPEN, false);
     counts_open_changed(m, o->kind, signer, false, true);
+    live_order(m, o->kind, h, known == SR_OK && old.status == ORDER_OPEN, true);
     market_changed(m);
     return SR_OK;
 }
@@ -152,6 +153,7 @@ sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *er
     SR_TRY(db_run(m->db, "DELETE FROM orders WHERE hash = $1", DB_ARGS(db_hash(h)), err));
     counts_changed(m, r.kind, h, before);
     counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, false);
+    live_order(m, r.kind, h, r.status == ORDER_OPEN, false);
     market_changed(m);
     return SR_OK;
 }
@@ -189,6 +191,7 @@ sr_status order_set(struct market *m, const struct hash *h, order_status status,
                   DB_ARGS(db_hash(h), db_u64(status), db_u64(remaining)), err));
     counts_changed(m, r.kind, h, before);
     counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, status == ORDER_OPEN);
+    live_order(m, r.kind, h, r.status == ORDER_OPEN, status == ORDER_OPEN);
     market_changed(m);
     if (r.status == ORDER_OPEN && status != ORDER_OPEN &&
         (r.kind == POCO_APP || r.kind == POCO_DATASET)) {
@@ -220,6 +223,9 @@ sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err) {
         }
         SR_TRY(db_end(q, err));
         for (size_t i = 0; i < n; i++) {
+            struct order_row r;
+            if (order_load(m, &h[i], &r, NULL, NULL) == SR_OK)
+                live_order(m, r.kind, &h[i], r.status == ORDER_OPEN, status[i] == ORDER_OPEN);
             SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
                           DB_ARGS(db_hash(&h[i]), db_u64(status[i]), db_u64(remaining[i])), err));
             SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE block = $1 AND seq = $2",
@@ -360,7 +366,7 @@ void order_item(struct jw *w, const struct order_row *r, struct slice json, uint
     jw_key(w, "order");
     jw_raw(w, json);
     jw_khash(w, "orderHash", &r->hash);
-    jw_ku64(w, "chainId", chain_id);
+    if (chain_id) jw_ku64(w, "chainId", chain_id);
     jw_kcstr(w, "publicationTimestamp", iso);
     jw_kcstr(w, "signer", addr_checksum(&r->signer).s);
     jw_ku64(w, "remaining", r->remaining);

@@ -301,12 +301,14 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
         SR_TRY(by_hash(m, k, json_root(doc), &who, h, err));
     SR_TRY(group_join(m, err));
     cleanup_db_tx struct db_tx tx = {0};
+    size_t mark = live_mark(m);
     SR_TRY(db_begin(m->db, &tx, err));
     sr_status st = SR_OK;
     for (size_t i = 0; i < n && st == SR_OK; i++) st = withdraw(m, k, &h[i], err);
     if (st == SR_OK) st = db_commit(&tx, err);
     if (st != SR_OK) {
         counts_flush(m); /* they have followed what is now undone */
+        live_back(m, mark);
         return st;
     }
     SR_TRY(group_wait(m, err));

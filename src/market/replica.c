@@ -8,7 +8,8 @@
 #include "market/market_int.h"
 #include <poll.h>
 
-#define NEWS_MS 200 /* others' changes are looked at no more often: it costs the kept counts */
+#define NEWS_MAX (8u << 20) /* of notes for the socket; more are not told */
+#define NEWS_MS  200 /* others' changes are looked at no more often: it costs the kept counts */
 
 static void broken(struct market *m, const struct sr_err *e) {
     if (net_stopping()) return;
@@ -17,11 +18,11 @@ static void broken(struct market *m, const struct sr_err *e) {
     net_stop();
 }
 
-/* Waits until the link tells something. */
-static sr_status wait_told(struct db_link *l, struct sr_err *err) {
+/* Waits until the link tells something; text (may be NULL) gets its words, a line each. */
+static sr_status wait_told(struct db_link *l, struct buf *text, struct sr_err *err) {
     for (;;) {
         bool told = false;
-        SR_TRY(db_link_poll(l, &told, err));
+        SR_TRY(db_link_poll(l, &told, text, err));
         if (told) return SR_OK;
         SR_TRY(fiber_poll_fd(db_link_fd(l), POLLIN, 0, err));
     }
@@ -45,13 +46,17 @@ static void hear(void *arg) {
     struct market *m = arg;
     struct sr_err e = {0};
     sr_status st = SR_OK;
+    cleanup_buf struct buf text;
+    buf_init(&text, NEWS_MAX);
     while (st == SR_OK) {
         st = read_head(m, &e);
         counts_flush(m);
         stakes_flush(m);
         market_changed(m);
+        if (!text.bad) live_heard(m, buf_slice(&text));
+        buf_clear(&text);
         if (st == SR_OK) st = fiber_sleep(NEWS_MS, &e);
-        if (st == SR_OK) st = wait_told(m->news, &e);
+        if (st == SR_OK) st = wait_told(m->news, &text, &e);
     }
     if (st != SR_E_CANCELLED) broken(m, &e);
 }
@@ -59,13 +64,13 @@ static void hear(void *arg) {
 static void queue(void *arg) {
     struct market *m = arg;
     struct sr_err e = {0};
-    sr_status st = wait_told(m->turn, &e);
+    sr_status st = wait_told(m->turn, NULL, &e);
     if (st == SR_OK) {
         log_info("indexes_now", "block=%llu", (unsigned long long)m->head);
         st = market_index(m, &e);
     }
     /* the lock is ours while its connection stands: nothing more is told but its end */
-    if (st == SR_OK) st = wait_told(m->turn, &e);
+    if (st == SR_OK) st = wait_told(m->turn, NULL, &e);
     if (st != SR_E_CANCELLED) broken(m, &e);
 }
 

@@ -202,14 +202,16 @@ static void transactions_nest_and_a_failure_spoils_its_own(void **state) {
     db_close(db);
 }
 
+static struct buf words;
+
 static bool told(struct db_link *l, int ms) {
     bool yes = false;
     struct sr_err e = {0};
-    if (db_link_poll(l, &yes, &e) != SR_OK) fail_msg("%s", e.what);
+    if (db_link_poll(l, &yes, &words, &e) != SR_OK) fail_msg("%s", e.what);
     while (!yes) {
         struct pollfd p = {.fd = db_link_fd(l), .events = POLLIN};
         if (poll(&p, 1, ms) == 0) return false;
-        if (db_link_poll(l, &yes, &e) != SR_OK) fail_msg("%s", e.what);
+        if (db_link_poll(l, &yes, &words, &e) != SR_OK) fail_msg("%s", e.what);
     }
     return true;
 }
@@ -217,19 +219,22 @@ static bool told(struct db_link *l, int ms) {
 static void others_are_told_and_locks_have_a_queue(void **state) {
     (void)state;
     struct db *a = fresh(), *b = NULL;
+    buf_init(&words, 100);
     struct db_link *ear = NULL, *first = NULL, *second = NULL;
     struct sr_err e = {0};
     assert_int_equal(db_open(server.url, 0, &b, &e), SR_OK);
     assert_int_equal(db_listen(server.url, "news", a, &ear, &e), SR_OK);
     assert_false(told(ear, 100)); /* the LISTEN itself is no news */
-    assert_int_equal(db_tell(a, "news", &e), SR_OK);
+    assert_int_equal(db_tell(a, "news", slice_of(NULL, 0), &e), SR_OK);
     assert_false(told(ear, 100));
     struct db_tx tx = {0};
     assert_int_equal(db_begin(b, &tx, NULL), SR_OK);
-    assert_int_equal(db_tell(b, "news", &e), SR_OK);
+    assert_int_equal(db_tell(b, "news", SLICE_LIT("0a"), &e), SR_OK);
     assert_false(told(ear, 50));
     assert_int_equal(db_commit(&tx, NULL), SR_OK);
     assert_true(told(ear, 5000));
+    assert_string_equal(buf_cstr(&words), "0a\n");
+    buf_done(&words);
     assert_int_equal(db_queue_for(server.url, 7, &first, &e), SR_OK);
     assert_true(told(first, 5000));
     assert_int_equal(db_queue_for(server.url, 7, &second, &e), SR_OK);

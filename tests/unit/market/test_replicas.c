@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two markets with one PostgreSQL database: both serve, one indexes; it is killed, the other goes
  * on. */
-#include "world.h"
-
+#include "listen.h"
 #include "proc.h"
 
 static struct proc two[2];
@@ -109,10 +108,14 @@ FIBER_TEST(both_serve_and_one_indexes) {
     app = new_app(ALICE, "shared");
     for (size_t i = 0; i < 2; i++) {
         left[i] = app_order(&app, 3 + i);
+        here(&two[1 - i]);
+        struct ws *w = listen_to("orders");
         here(&two[i]);
         hashes[i] = publish(ALICE, &left[i]);
         order_is(POCO_APP, &hashes[i], "open", 3 + i);
         here(&two[1 - i]);
+        expect_event(w, "apporder_published", &hashes[i]); /* though another one wrote it */
+        ws_close(w);
         soon(POCO_APP, &hashes[i], 200);
     }
     char path[128];
