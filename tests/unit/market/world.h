@@ -19,7 +19,7 @@ static struct sr_secret keys[10];
 static struct eth_signer signers[10];
 static struct addr pool, protector, hub, sharing, lists;
 static char db_path[192], base[64], folder[64];
-static uint64_t ping_ms; /* of sockets; 0: as usual */
+static uint64_t ping_ms;       /* of sockets; 0: as usual */
 static struct cluster cluster; /* where STRONGROOM_TEST_POSTGRES is set */
 enum { ALICE, BOB, CAROL, DAVE, OPERATOR, WORKER };
 
