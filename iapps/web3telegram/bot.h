@@ -34,6 +34,7 @@ const char *bot_chat_check(struct slice secret_chat);
 /*
  * bot_split - the part of a text that goes into the next message
  *
+ * text      UTF-8
  * *at       offset to begin at, advanced past the part; 0 first
  * ret_part  the part, with the tags that are open at its ends closed and opened again
  *
