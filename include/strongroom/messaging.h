@@ -44,20 +44,23 @@ struct sr_messaging { /* what a network has for a channel */
 SR_PUBLIC SR_WARN sr_status sr_messaging_show(struct sr_client *c, sr_channel channel,
                                               struct sr_messaging *ret, struct sr_err *err);
 
-struct sr_messaging_setup {
+struct sr_messaging_setup {   /* borrowed */
     const char *dir;          /* the app's folder, as sr_app_deploy takes it */
-    const void *secret_value; /* borrowed: the app's secret, JSON (docs/messaging.md); NULL: it has
-                                 one already */
+    const void *secret_value; /* the app's secret, a JSON object (docs/messaging.md) */
     size_t secret_n;
+    const char *gateway; /* where the app fetches contents; NULL: the network's IPFS gateway, which
+                            on this machine goes by the name gateway.test (strongroom up
+                            --egress-loopback gateway.test) */
 };
 /*
  * sr_messaging_install - deploys a messaging app and makes it the network's
  *
- * The acting wallet owns the app, its secret and its whitelist. Deploys the app and publishes its
- * order, stores the secret, lets the app into the network's whitelist for the channel (made when
- * there is none), and names both in network.json. What is there already is left as it is, so it can
- * be called again after a failure. SR_E_CONFLICT: another secret is there; an app's secret cannot
- * be changed.   SPEC: messaging.md#11-whitelist
+ * The acting wallet owns the app, its secret and its whitelist. Deploys the app, which may talk to
+ * the gateway and to the servers that the secret names, and to no others; publishes its order;
+ * stores the secret; lets the app into the network's whitelist for the channel (made when there is
+ * none); names both in network.json. What is there already is left as it is, so it can be called
+ * again after a failure. Another secret makes another app, on the same whitelist: what people
+ * granted stays good.   SPEC: messaging.md#11-whitelist
  */
 SR_PUBLIC SR_WARN sr_status sr_messaging_install(struct sr_client *c, sr_channel channel,
                                                  const struct sr_messaging_setup *setup,

@@ -381,23 +381,29 @@ static sr_status find_app(const char *name, char path[4096], struct sr_err *err)
 
 sr_status cmd_message_install(struct cli *c, struct sr_err *err) {
     const char *file = cli_value(c, "--secret-file");
-    struct sr_messaging_setup setup = {0};
+    struct sr_messaging_setup setup = {.gateway = cli_value(c, "--gateway")};
     struct sr_messaging m;
+    struct sr_app app = {0};
     char path[4096];
     cleanup_buf_wipe struct buf secret;
     buf_init(&secret, CLI_SECRET_MAX);
+    if (!file) {
+        sr_hint(err, "--secret-file FILE; docs/messaging.md shows what it holds");
+        return sr_fail(err, SR_E_USAGE, "how should the app send? It needs a secret");
+    }
     if (c->n_args == 0) SR_TRY(find_app(app_of(c), path, err));
     setup.dir = c->n_args ? c->args[0] : path;
-    if (file) {
-        SR_TRY(cli_secret(c, file, "The app's secret", &secret, err));
-        setup.secret_value = secret.p;
-        setup.secret_n = secret.n;
-    }
+    SR_TRY(cli_secret(c, file, "The app's secret", &secret, err));
+    setup.secret_value = secret.p;
+    setup.secret_n = secret.n;
     SR_TRY(sr_messaging_install(c->client, channel_of(c), &setup, &m, err));
+    SR_TRY(sr_app_show(c->client, m.app, &app, err));
     out_begin(c);
+    out_str(c, "name", app_of(c));
     out_str(c, "app", m.app);
     out_str(c, "whitelist", m.whitelist);
-    out_str(c, "name", app_of(c));
+    out_json(c, "egress", app.egress);
     out_end(c);
+    sr_app_done(&app);
     return SR_OK;
 }

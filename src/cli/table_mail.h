@@ -44,6 +44,7 @@ static const struct cli_opt o_mail_campaign[] = {MAIL_OPTS, CAMPAIGN_OPTS};
 static const struct cli_opt o_telegram_campaign[] = {CAMPAIGN_OPTS};
 static const struct cli_opt o_mail_install[] = {
     OPT("--secret-file", "FILE", "the app's secret, a JSON object; - is standard input"),
+    OPT("--gateway", "URL", "where the app fetches contents (default: the network's gateway)"),
 };
 
 #define CONTACTS_SAID                                                                              \
@@ -61,9 +62,12 @@ static const struct cli_opt o_mail_install[] = {
     "official client prepared."
 #define RESULT_SAID "The outcome for each recipient of a completed task, which was not waited for."
 #define INSTALL_SAID                                                                               \
-    "Deploys the app in DIR (default: the one that came with this program), publishes a free "     \
-    "order, stores the\nsecret that it sends with, makes the whitelist that people grant access "  \
-    "to, and names both in network.json.\nMay be repeated; who acts owns all of it."
+    "Deploys the app in DIR (default: the one that came with this program), which may talk to "    \
+    "the gateway and\nto the servers that its secret names; publishes a free order, stores the "   \
+    "secret, makes the whitelist that\npeople grant access to, and names both in network.json. "   \
+    "May be repeated: another secret makes another app\non the same whitelist. Who acts owns "     \
+    "all of it. A gateway on this machine goes by the name gateway.test:\nstrongroom up "          \
+    "--egress-loopback gateway.test."
 
 #define CLI_MAIL_COMMANDS                                                                          \
     {                                                                                              \

@@ -18,8 +18,13 @@ static void read_one(const struct json_val *v, struct sr_delivery *d) {
     if (json_bool(json_get(v, "isEmailValid"), &valid))
         d->address = valid ? SR_ADDRESS_VALID : SR_ADDRESS_INVALID;
     if (d->state == SR_DELIVERY_FAILED) {
-        struct slice said = json_text(json_get(v, "error"));
-        TEXT_PUT(d->error, said.n ? said : SLICE_LIT("the app gives no reason"));
+        struct slice said = json_text(json_get(v, "error")), why = json_text(json_get(v, "reason"));
+        if (said.n == 0) said = SLICE_LIT("the app gives no reason");
+        TEXT_PUT(d->error, said);
+        if (why.n > 0 && said.n + 3 < sizeof d->error) { /* our apps say more */
+            memcpy(d->error + said.n, ": ", 2);
+            text_put(d->error + said.n + 2, sizeof d->error - said.n - 2, why);
+        }
     }
 }
 

@@ -11,10 +11,10 @@
 
 static const struct channel channels[] = {
     [SR_MAIL] = {"web3mail", "mail", "email:string", "emailContentMultiAddr",
-                 "emailContentEncryptionKey", "an email address"},
+                 "emailContentEncryptionKey", "WEB3MAIL_IPFS_GATEWAY"},
     [SR_TELEGRAM] = {"web3telegram", "telegram", "telegram_chatId:string",
                      "telegramContentMultiAddr", "telegramContentEncryptionKey",
-                     "a Telegram chat id"},
+                     "WEB3TELEGRAM_IPFS_GATEWAY"},
 };
 
 const struct channel *channel_of(sr_channel c) {

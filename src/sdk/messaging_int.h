@@ -14,12 +14,14 @@
  * the address check stays on the chain.   SPEC: messaging.md#4-single-send */
 #define MSG_CALLBACK "0x5f936db7ad6d29371808e42a87015595d90509ba"
 
+#define MSG_GATEWAY_NAME "gateway.test" /* of a gateway on this machine, for apps in rooms */
+
 struct channel {
     const char *app;             /* its name on a network, and with -tdx at a compass */
     const char *word;            /* our commands' first word */
     const char *schema;          /* what protected data must have */
     const char *multiaddr, *key; /* members of the secret */
-    const char *what;            /* "an email address" */
+    const char *gateway;         /* its variable with the gateway's URL */
 };
 const struct channel *channel_of(sr_channel c); /* NULL: there is none */
 
