@@ -312,7 +312,8 @@ sr_status route_compass_app(struct http_req *rq, void *role, struct sr_err *err)
         struct sr_err why = {0};
         sr_status st = fs_read(m->apps_file, &text, &why);
         if (st == SR_OK) st = json_parse(buf_slice(&text), &doc, &why);
-        if (st != SR_OK) return sr_fail(err, SR_E_SYS, "%s: %s", m->apps_file, why.what);
+        if (st != SR_OK) /* ours, not the client's: 500 */
+            return sr_fail(err, SR_E_UNAVAILABLE, "%s: %s", m->apps_file, why.what);
     }
     if (!(key = slice_dup(name))) return sr_fail(err, SR_E_NOMEM, "out of memory");
     const struct json_val *apps = json_get(doc ? json_root(doc) : NULL, "apps");

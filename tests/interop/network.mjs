@@ -37,12 +37,12 @@ export async function until(probe, seconds = 60) {
 }
 
 export class Network {
-  static async up() {
+  static async up(more = []) {
     const n = new Network();
     n.home = mkdtempSync(join(tmpdir(), "sr-"));
     n.dir = join(n.home, "net");
     n.env = { HOME: n.home, PATH: process.env.PATH, STRONGROOM_DIR: n.dir, STRONGROOM_KEYSTORE: join(n.home, "keys") };
-    n.child = spawn(program, ["up", "--dir", n.dir, "--port", "0", "--json"], { env: n.env, stdio: ["ignore", "pipe", "inherit"] });
+    n.child = spawn(program, ["up", "--dir", n.dir, "--port", "0", "--json", ...more], { env: n.env, stdio: ["ignore", "pipe", "inherit"] });
     for await (const line of createInterface({ input: n.child.stdout })) {
       if (!JSON.parse(line).ready) throw new Error(line);
       break;
