@@ -324,8 +324,9 @@ const struct cli_cmd cli_commands[] = {
     {"app build", "[DIR]", 0, 1, "pack an app as an OCI image, without a container engine",
      "Runs app.json's build command first. base (\"python\", \"node\", or Debian packages) takes "
      "the files of this\n"
-     "machine's installed packages. The measurement is the manifest's SHA-256: what the chain "
-     "holds.",
+     "machine's installed packages, packages those of Debian's archive (mmdebstrap). The "
+     "measurement is the "
+     "manifest's SHA-256: what the chain holds.",
      N(o_build), cmd_app_build},
     {"app deploy", "[DIR]", 0, 1, "pack a folder as an OCI image, store and register it",
      "DIR (default: here) holds app.json {name, entrypoint, files, egress} and the files. "

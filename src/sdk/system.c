@@ -6,6 +6,8 @@
  */
 #include "sdk/system.h"
 #include "base/base.h"
+#include "sdk/debian.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -187,7 +189,9 @@ static sr_status want_list(struct packages *p, struct slice list, struct slice t
 static sr_status want_all(struct packages *p, struct slice top, struct sr_err *err) {
     struct package *k = find(p, top);
     if (!k) {
-        sr_hint(err, "apt install %.*s", (int)(top.n < 60 ? top.n : 60), (const char *)top.p);
+        sr_hint(err,
+                "apt install %.*s; or \"packages\" instead of \"base\": out of Debian's archive",
+                (int)(top.n < 60 ? top.n : 60), (const char *)top.p);
         return sr_fail(err, SR_E_NOTFOUND, "package %s is not installed on this machine",
                        log_q(top).s);
     }
@@ -221,24 +225,29 @@ static bool is_merged(const char *name) {
     return n > 4 && memcmp(target, "usr/", 4) == 0;
 }
 
-static sr_status put_file(struct sdk_system *s, const char *path, struct sr_err *err) {
+/* path: as packages name it; below: the folder that stands for "/" (""). */
+static sr_status put_file(struct sdk_system *s, const char *below, const char *path,
+                          struct sr_err *err) {
     static const char *const merged[] = {"/bin/", "/sbin/", "/lib/", "/lib64/"};
     struct stat st;
     char inside[4096], target[256];
     const char *prefix = "";
-    if (lstat(path, &st) != 0) return SR_OK; /* a documentation filter of this machine's */
+    char real[4096];
+    if ((size_t)snprintf(real, sizeof real, "%s%s", below, path) >= sizeof real)
+        return sr_fail(err, SR_E_TOOBIG, "a path is too long");
+    if (lstat(real, &st) != 0) return SR_OK; /* a documentation filter of this machine's */
     for (size_t i = 0; i < SR_ARRAY_LEN(merged); i++)
         if (s->merged && slice_starts(slice_str(path), merged[i])) prefix = "usr/";
     int n = snprintf(inside, sizeof inside, "%s%s", prefix, path + 1);
     if (n < 0 || (size_t)n >= sizeof inside) return sr_fail(err, SR_E_TOOBIG, "a path is too long");
     if (S_ISLNK(st.st_mode)) {
-        ssize_t k = readlink(path, target, sizeof target - 1);
+        ssize_t k = readlink(real, target, sizeof target - 1);
         if (k <= 0 || k > 99) return SR_OK;
         target[k] = 0;
         return put(s, inside, NULL, target, err);
     }
-    if (!S_ISREG(st.st_mode) || access(path, R_OK) != 0) return SR_OK;
-    return put(s, inside, path, NULL, err);
+    if (!S_ISREG(st.st_mode) || access(real, R_OK) != 0) return SR_OK;
+    return put(s, inside, real, NULL, err);
 }
 
 static bool path_is_left_out(struct slice path) {
@@ -266,7 +275,7 @@ static sr_status put_packages(struct sdk_system *s, const struct packages *p, st
         if (line.n < 2 || line.p[0] != '/' || path_is_left_out(line)) continue;
         cleanup_free char *path = slice_dup(line);
         if (!path) return sr_fail(err, SR_E_NOMEM, "list of files");
-        SR_TRY(put_file(s, path, err));
+        SR_TRY(put_file(s, "", path, err));
     }
     return SR_OK;
 }
@@ -347,6 +356,74 @@ static sr_status gather(const struct json_val *base, struct packages *p, struct 
     return put_packages(s, p, err);
 }
 
+/* ---- out of Debian's archive ---- */
+
+/* mmdebstrap's own, and this machine's name and resolver, which it copies. */
+static const char *const archive_left_out[] = {
+    "/etc/hostname", "/etc/resolv.conf", "/etc/fstab", "/etc/dpkg/",
+    "/dev/",         "/proc/",           "/sys/",      "/run/",
+    "/tmp/"};
+
+static bool archive_path_is_left_out(struct slice path) {
+    for (size_t i = 0; i < SR_ARRAY_LEN(archive_left_out); i++)
+        if (slice_starts(path, archive_left_out[i])) return true;
+    return path_is_left_out(path);
+}
+
+static sr_status put_folder(struct sdk_system *s, const char *below, const char *path,
+                            unsigned depth, struct sr_err *err) {
+    char real[4096], inside[4096];
+    struct dirent **list = NULL;
+    if (depth > OCI_MAX_DEPTH) return sr_fail(err, SR_E_TOOBIG, "folders are too deep");
+    if ((size_t)snprintf(real, sizeof real, "%s%s", below, path) >= sizeof real)
+        return sr_fail(err, SR_E_TOOBIG, "a path is too long");
+    int n = scandir(real, &list, NULL, alphasort);
+    if (n < 0) return sr_fail(err, SR_E_SYS, "reading '%s'", real);
+    sr_status st = SR_OK;
+    for (int i = 0; i < n; i++) {
+        const char *name = list[i]->d_name;
+        bool skip = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+        bool folder = list[i]->d_type == DT_DIR;
+        if (depth == 0 && !folder) skip = true; /* links of a merged /usr: put above */
+        if (st == SR_OK && !skip) {
+            if ((size_t)snprintf(inside, sizeof inside, "%s/%s%s", path, name, folder ? "/" : "") >=
+                sizeof inside)
+                st = sr_fail(err, SR_E_TOOBIG, "a path is too long");
+            else if (archive_path_is_left_out(slice_str(inside)))
+                skip = true;
+        }
+        if (st == SR_OK && !skip && folder) {
+            inside[strlen(inside) - 1] = 0;
+            st = put_folder(s, below, inside, depth + 1, err);
+        } else if (st == SR_OK && !skip) {
+            st = put_file(s, below, inside, err);
+        }
+        free(list[i]);
+    }
+    free(list);
+    return st;
+}
+
+static sr_status from_archive(const char *dir, const struct json_val *app, struct sdk_system *s,
+                              struct sr_err *err) {
+    static const char *const roots[] = {"bin", "sbin", "lib", "lib64"};
+    cleanup_free char *folder = NULL;
+    if (json_get(app, "base")) {
+        sr_hint(err, "base is of this machine's packages, packages of Debian's archive: take one");
+        return sr_fail(err, SR_E_USAGE, "app.json names both base and packages");
+    }
+    SR_TRY(sdk_debian_fetch(dir, app, &folder, err));
+    s->v = sr_calloc_n(MAX_FILES, sizeof *s->v);
+    if (!s->v) return sr_fail(err, SR_E_NOMEM, "list of files");
+    s->merged = true;
+    for (size_t i = 0; i < SR_ARRAY_LEN(roots); i++) {
+        char target[32];
+        (void)snprintf(target, sizeof target, "usr/%s", roots[i]);
+        SR_TRY(put(s, roots[i], NULL, target, err));
+    }
+    return put_folder(s, folder, "", 0, err);
+}
+
 sr_status sdk_system_of(const char *dir, struct sdk_system *ret, struct sr_err *err) {
     cleanup_free char *path = path_join(dir, "app.json");
     cleanup_json struct json *doc = NULL;
@@ -359,9 +436,10 @@ sr_status sdk_system_of(const char *dir, struct sdk_system *ret, struct sr_err *
     if (fs_read(path, &text, NULL) != SR_OK || json_parse(buf_slice(&text), &doc, NULL) != SR_OK)
         return SR_OK; /* oci_build says what is wrong */
     const struct json_val *base = json_get(json_root(doc), "base");
-    if (!base || json_is(base, JSON_NULL)) return SR_OK;
+    bool archive = json_get(json_root(doc), "packages") != NULL;
+    if (!archive && (!base || json_is(base, JSON_NULL))) return SR_OK;
     buf_init(&p.text, LIST_MAX);
-    sr_status st = gather(base, &p, &s, err);
+    sr_status st = archive ? from_archive(dir, json_root(doc), &s, err) : gather(base, &p, &s, err);
     buf_done(&p.text);
     free(p.v);
     free(p.node);

@@ -3,7 +3,8 @@
  * system.h - the interpreter and libraries that an app's image takes from this machine's packages
  *
  * app.json's "base": "python", "node", a Debian package's name, or a list of such. Their files and
- * those of what they depend on, without documentation.
+ * those of what they depend on, without documentation. Or "packages" (debian.h): the same out of
+ * Debian's archive, whatever is installed here.
  *
  * Depends on: oci (the list's type), dpkg-query.  Used by: sdk (app deploy), cli (app build, test).
  * Blocks: some tens of milliseconds.

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
 import threading
 import unittest
 
@@ -136,6 +137,41 @@ class Egress(unittest.TestCase):
             json.dump({"name": "raw", "entrypoint": "netapp", "egress": ["192.0.2.1:443"]}, f)
         a = self.n.cli("app", "deploy", folder, who="bob", code=2)
         self.assertIn("egress", a.error)
+
+
+class Archive:
+    """A Debian archive of two packages in a folder that everybody may read (mmdebstrap reads it as another user)."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="sr-archive-", dir="/tmp")
+        os.chmod(self.dir, 0o755)
+        self.entries = []
+
+    def add(self, name, depends, files):
+        root = os.path.join(self.dir, "root")
+        control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@example.org>\nDescription: a test\n"
+        control += f"Depends: {depends}\n" if depends else ""
+        for path, content in {**files, "DEBIAN/control": control.encode()}.items():
+            os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
+            with open(os.path.join(root, path), "wb") as f:
+                f.write(content)
+            os.chmod(os.path.join(root, path), 0o755 if "/bin/" in path else 0o644)
+        for folder, _, _ in os.walk(root):
+            os.chmod(folder, 0o755)
+        deb = os.path.join(self.dir, name + ".deb")
+        subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, deb], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(root)
+        with open(deb, "rb") as f:
+            data = f.read()
+        self.entries.append(control + f"Filename: ./{name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n")
+        with open(os.path.join(self.dir, "Packages"), "w", encoding="ascii") as f:
+            f.write("\n".join(self.entries))
+
+    def line(self):
+        return f"deb [trusted=yes] copy:{self.dir} ./"
+
+    def close(self):
+        shutil.rmtree(self.dir)
 
 
 class Projects(unittest.TestCase):
@@ -343,6 +379,42 @@ class Projects(unittest.TestCase):
             app = self.register("bob", name, multiaddr, digest)
             failed = self.n.cli("run", app, who="bob", code=None)
             self.assertEqual((failed.code, failed["code"]), (4, "APP_IMAGE_DOWNLOAD_FAILED"), failed)
+
+    def test_an_image_out_of_a_debian_archive(self):
+        archive = Archive()
+        self.addCleanup(archive.close)
+        with open(os.path.join(harness.IAPPS, "faults", "faults"), "rb") as f:
+            program = f.read()
+        archive.add("sr-main", "sr-data", {"usr/bin/faults": program, "usr/share/doc/sr-main/copyright": b"words\n"})
+        archive.add("sr-data", "", {"lib/sr/data.txt": b"data\n", "etc/sr.conf": b"x\n",
+                                    "usr/share/ca-certificates/mozilla/B.crt": b"-B-\n", "usr/share/ca-certificates/mozilla/A.crt": b"-A-\n"})
+        app = {"name": "from-archive", "packages": ["sr-main"], "suite": "local", "mirror": archive.line(),
+               "entrypoint": ["/usr/bin/faults", "ok"], "files": []}
+        self.n.file("from-archive/app.json", json.dumps(app))
+        self.here("app", "test", folder="from-archive")
+        built = self.here("app", "build", folder="from-archive")
+        with tarfile.open(built["image"]) as image:
+            layer = max((m for m in image.getmembers() if m.name.startswith("blobs/")), key=lambda m: m.size)
+            with tarfile.open(fileobj=image.extractfile(layer)) as files:
+                names = {m.name for m in files.getmembers() if not m.isdir()}
+                bundle = files.extractfile("etc/ssl/certs/ca-certificates.crt").read()
+        self.assertEqual(bundle, b"-A-\n-B-\n")
+        self.assertTrue({"usr/bin/faults", "usr/lib/sr/data.txt", "etc/sr.conf", "lib", "bin"} <= names, names)
+        self.assertFalse({n for n in names if "/doc/" in n or n in ("etc/hostname", "etc/resolv.conf") or n.startswith("dev")})
+        # Elsewhere, unpacked anew: the same measurement. Here, without the archive: what was unpacked serves.
+        self.n.file("again/app.json", json.dumps(app))
+        self.assertEqual(self.here("app", "build", folder="again")["measurement"], built["measurement"])
+        os.unlink(os.path.join(archive.dir, "Packages"))
+        self.assertEqual(self.here("app", "build", folder="again")["measurement"], built["measurement"])
+        # What cannot be had, and what is no package.
+        self.n.file("lost/app.json", json.dumps({**app, "packages": ["sr-data"]}))
+        lost = self.here("app", "build", folder="lost", code=5)
+        self.assertIn("getting packages", lost.error)
+        self.assertIn("debian-", lost["hint"])
+        for wrong in ({"packages": []}, {"packages": "sr-main"}, {"packages": ["--x"]}, {"packages": ["a b"]}, {"packages": ["a,b"]},
+                      {"suite": "-x"}, {"mirror": "/etc"}, {"mirror": "file:/x\n"}, {"base": "python"}):
+            self.n.file("wrong/app.json", json.dumps({**app, **wrong}))
+            self.assertIn("app.json", self.here("app", "build", folder="wrong", code=2).error)
 
     def official(self, name, language):
         """A project as the official generator makes it."""
