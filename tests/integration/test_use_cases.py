@@ -20,9 +20,8 @@ FOLDER = os.path.join(ROOT, "docs", "use-cases")
 SECONDS = 300  # of one story
 # Stories that another test plays, because they need more than a shell.
 ELSEWHERE = {"oracle": "test_oracle.py"}
-# What a story needs around it: name -> class with .up (flags of `strongroom up`), .env (variables of the shell), .close().
-SETS = {}
 MARK = "=== block "
+UP = re.compile(r"^    strongroom up --detach(.*)$", re.M)  # a story that needs flags says so to its reader, too
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -85,26 +84,22 @@ def by_block(text, n):
 
 def play(name):
     with open(os.path.join(FOLDER, name + ".md"), encoding="utf-8") as f:
-        blocks = blocks_of(f.read())
+        text = f.read()
+    blocks, flags = blocks_of(text), UP.search(text)
     if not blocks:
         raise AssertionError(f"{name}.md has no ```sh block")
-    scene = SETS[name]() if name in SETS else None
-    try:
-        with Network() as n:
-            n.up(*(scene.up if scene else []))
-            perform(n, name, blocks, scene.env if scene else {})
-    finally:
-        if scene:
-            scene.close()
+    with Network() as n:
+        n.up(*(flags[1].split() if flags else []))
+        perform(n, name, blocks)
 
 
-def perform(n, name, blocks, more):
+def perform(n, name, blocks):
     here = n.folder("story")
     os.mkdir(here)
     os.symlink(harness.BUILD, os.path.join(here, "build"))
-    os.symlink(FOLDER, os.path.join(here, "use-cases"))
+    os.symlink(os.path.join(ROOT, "tests"), os.path.join(here, "tests"))
     env = {**n.env, "PATH": harness.BUILD + os.pathsep + n.env["PATH"], "STRONGROOM_DIR": n.dir,
-           "STRONGROOM_KEYSTORE": n.keystore, **more}
+           "STRONGROOM_KEYSTORE": n.keystore, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(["bash"], input=script_of(blocks), capture_output=True, text=True, timeout=SECONDS,
                           check=False, cwd=here, env=env)
     out, err = by_block(done.stdout, len(blocks)), by_block(done.stderr, len(blocks))
