@@ -10,6 +10,7 @@ import unittest
 import harness
 from harness import Network, ROOT
 
+PRICE = 500_000_000  # nRLC a use of the model
 DATASETS = os.path.join(ROOT, "tests", "vectors", "datasets")
 
 
@@ -68,12 +69,16 @@ class Ai(unittest.TestCase):
         n = self.n
         model = n.cli("data", "protect", self.model_file, "--name", "a model", who="carol")["address"]
         type(self).model = model
-        n.grant(model, self.predict, n.address("dave"), "--count", "9", who="carol")
+        n.grant(model, self.predict, n.address("dave"), "--count", "9", "--price", str(PRICE), who="carol")
+        n.cli("account", "deposit", str(PRICE), who="dave")
+        earned = n.stake("carol")
         # Rows that nobody else sees: dave's secret.
         rows = text_of(self.head, self.new_rows[:15])
         self.assertLess(len(rows), 4096)
         secret = n.file("rows.csv", rows)
-        _, out = self.run_app(self.predict, [model], "--secret", f"1={secret}", who="dave", out="predictions")
+        _, out = self.run_app(self.predict, [model], "--secret", f"1={secret}", "--max-data-price", str(PRICE), who="dave",
+                              out="predictions")
+        self.assertEqual(n.stake("carol") - earned, PRICE)
         got = list(csv.DictReader(io.StringIO(self.read(out, "predictions.csv"))))
         truth = [r.rsplit(",", 1)[1] for r in self.new_rows[:15]]
         right = sum(g["prediction"] == t for g, t in zip(got, truth))
