@@ -17,8 +17,12 @@ sr_status smtp_new(struct transfer *t, const struct mail_secret *secret, struct 
     if (secret->smtp_password.n > 0) s.password = slice_dup(secret->smtp_password);
     struct slice base = secret->smtp_url;
     while (base.n > 0 && base.p[base.n - 1] == '/') base.n--;
+    /* Without a port libcurl means 25, for servers among themselves. */
+    struct slice host = slice_of(base.p + 7, base.n - 7);
+    bool submission = slice_starts(base, "smtp://") && !memchr(host.p, ':', host.n);
     /* What follows the host is the name that we greet with. */
-    if (!s.domain || asprintf(&s.url, "%.*s/%s", (int)base.n, (const char *)base.p, s.domain) < 0) {
+    if (!s.domain || asprintf(&s.url, "%.*s%s/%s", (int)base.n, (const char *)base.p,
+                              submission ? ":587" : "", s.domain) < 0) {
         s.url = NULL;
         smtp_done(&s);
         return sr_fail(err, SR_E_NOMEM, "out of memory");
