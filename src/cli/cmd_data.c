@@ -179,7 +179,7 @@ static void put_network(struct cli *c, const char *egress) {
     if (c->json) {
         out_json(c, "egress", egress);
     } else if (!egress) {
-        out_text(c, "%-16s not known: its image is not in the store\n", "network");
+        out_text(c, "%-16s not known: its image cannot be looked at\n", "network");
     } else if (strcmp(egress, "[]") == 0) {
         out_text(c, "%-16s none: this app cannot talk to anybody\n", "network");
     } else {

@@ -382,6 +382,65 @@ static sr_status put_all(struct pull *p, struct slice manifest, const struct has
     return put(p, slice_of(end, sizeof end), err);
 }
 
+static sr_status begin(const struct registry_ref *ref, const struct hash *want,
+                       const struct registry_opts *opts, int fd, struct pull **ret_p,
+                       struct sr_err *err) {
+    if (want && ref->has_digest && !hash_eq(want, &ref->digest))
+        return sr_fail(err, SR_E_USAGE,
+                       "the image's name has another digest than the app's checksum");
+    struct pull *p = sr_calloc_n(1, sizeof *p);
+    if (!p) return sr_fail(err, SR_E_NOMEM, "image");
+    *p = (struct pull){.ref = ref, .opts = opts, .local = is_local(opts, ref->host), .fd = fd};
+    *ret_p = p;
+    return SR_OK;
+}
+
+static void end(struct pull *p) {
+    explicit_bzero(p->token, sizeof p->token);
+    free(p);
+}
+
+static sr_status label_of(struct pull *p, const struct json_val *manifest, struct oci_strings *ret,
+                          struct sr_err *err) {
+    char which[72];
+    struct hash digest;
+    struct slice text, label;
+    cleanup_answer struct http_answer a = {0};
+    cleanup_json struct json *config = NULL;
+    if (!json_str(json_get(json_get(manifest, "config"), "digest"), &text) ||
+        !oci_digest_parse(text, &digest))
+        return sr_fail(err, SR_E_MALFORMED, "the image's manifest has a faulty descriptor");
+    digest_text(which, &digest);
+    SR_TRY(ask(p, "blobs", which, NULL, &a, err));
+    struct hash got = sha256(buf_slice(&a.body));
+    if (!hash_eq(&got, &digest))
+        return sr_fail(err, SR_E_CRYPTO, "the registry gives other bytes than the manifest says");
+    SR_TRY(json_parse(buf_slice(&a.body), &config, err));
+    const struct json_val *labels = json_get(json_get(json_root(config), "config"), "Labels");
+    if (!json_str(json_get(labels, OCI_EGRESS_LABEL), &label)) return SR_OK; /* no network */
+    return oci_egress_parse(label, ret, err);
+}
+
+sr_status registry_egress(const struct registry_ref *ref, const struct hash *want,
+                          const struct registry_opts *opts, struct oci_strings *ret,
+                          struct sr_err *err) {
+    cleanup_buf struct buf manifest;
+    cleanup_json struct json *doc = NULL;
+    struct hash digest;
+    struct oci_strings hosts = {0};
+    buf_init(&manifest, OCI_MAX_JSON);
+    struct pull *p = NULL;
+    SR_TRY(begin(ref, want, opts, -1, &p, err));
+    sr_status st = find_manifest(p, want, &manifest, &digest, &doc, err);
+    if (st == SR_OK) st = label_of(p, json_root(doc), &hosts, err);
+    end(p);
+    if (st == SR_OK)
+        *ret = hosts;
+    else
+        oci_strings_done(&hosts);
+    return st;
+}
+
 sr_status registry_pull(const struct registry_ref *ref, const struct hash *want,
                         const struct registry_opts *opts, int fd, struct hash *ret_digest,
                         struct sr_err *err) {
@@ -389,16 +448,11 @@ sr_status registry_pull(const struct registry_ref *ref, const struct hash *want,
     cleanup_json struct json *doc = NULL;
     struct hash digest;
     buf_init(&manifest, OCI_MAX_JSON);
-    if (want && ref->has_digest && !hash_eq(want, &ref->digest))
-        return sr_fail(err, SR_E_USAGE,
-                       "the image's name has another digest than the app's checksum");
-    struct pull *p = sr_calloc_n(1, sizeof *p);
-    if (!p) return sr_fail(err, SR_E_NOMEM, "image");
-    *p = (struct pull){.ref = ref, .opts = opts, .local = is_local(opts, ref->host), .fd = fd};
+    struct pull *p = NULL;
+    SR_TRY(begin(ref, want, opts, fd, &p, err));
     sr_status st = find_manifest(p, want, &manifest, &digest, &doc, err);
     if (st == SR_OK) st = put_all(p, buf_slice(&manifest), &digest, json_root(doc), err);
-    explicit_bzero(p->token, sizeof p->token);
-    free(p);
+    end(p);
     if (st == SR_OK && ret_digest) *ret_digest = digest;
     return st;
 }

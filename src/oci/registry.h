@@ -49,3 +49,9 @@ struct registry_opts {
 SR_CHECK sr_status registry_pull(const struct registry_ref *ref, const struct hash *want,
                                  const struct registry_opts *opts, int fd, struct hash *ret_digest,
                                  struct sr_err *err);
+
+/* What the image says of the hosts that it wants, without fetching its layers. *ret is owned:
+ * oci_strings_done. Failures as above. */
+SR_CHECK sr_status registry_egress(const struct registry_ref *ref, const struct hash *want,
+                                   const struct registry_opts *opts, struct oci_strings *ret,
+                                   struct sr_err *err);

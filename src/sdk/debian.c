@@ -70,7 +70,7 @@ static sr_status take_wanted(const struct json_val *app, struct wanted *w, struc
 
 static char *folder_of(const char *dir, const struct wanted *w) {
     char hex[65], *folder = NULL;
-    cleanup_buf struct buf b;
+    cleanup_buf struct buf b = {0};
     buf_init(&b, NAMES_BYTES + 1024);
     buf_printf(&b, "%s\n%s\n%s\n", w->names, w->suite, w->mirror);
     struct hash key = sha256(buf_slice(&b));
@@ -82,7 +82,7 @@ static char *folder_of(const char *dir, const struct wanted *w) {
 
 /* The first "E: ..." of mmdebstrap's log, for the error's text: the later ones follow from it. */
 static void first_reason(const char *log, char dst[160]) {
-    cleanup_buf struct buf b;
+    cleanup_buf struct buf b = {0};
     struct slice rest, line = {NULL, 0};
     buf_init(&b, LOG_SHOWN);
     (void)snprintf(dst, 160, "mmdebstrap failed");
@@ -102,7 +102,7 @@ static sr_status run_mmdebstrap(const struct wanted *w, const char *tar, const c
     char include[NAMES_BYTES + 16], why[160];
     cleanup_free char *to = slice_dup(slice_str(tar)), *to_log = slice_dup(slice_str(log));
     struct wanted copy = *w;
-    cleanup_buf struct buf said;
+    cleanup_buf struct buf said = {0};
     if (!to || !to_log) return sr_fail(err, SR_E_NOMEM, "path");
     buf_init(&said, SAID_MAX);
     (void)snprintf(include, sizeof include, "--include=%s", w->names);
@@ -120,7 +120,7 @@ static sr_status unpack(const char *tar, const char *folder, struct sr_err *err)
     static char program[] = "tar", owner[] = "--no-same-owner", perms[] = "--no-same-permissions",
                 without[] = "--exclude=./dev", x[] = "-xf", into[] = "-C";
     cleanup_free char *from = slice_dup(slice_str(tar)), *to = slice_dup(slice_str(folder));
-    cleanup_buf struct buf said;
+    cleanup_buf struct buf said = {0};
     if (!from || !to) return sr_fail(err, SR_E_NOMEM, "path");
     buf_init(&said, SAID_MAX);
     char *argv[] = {program, owner, perms, without, x, from, into, to, NULL};
@@ -137,7 +137,7 @@ static sr_status make_bundle(const char *folder, struct sr_err *err) {
     cleanup_free char *all = path_join(folder, "usr/share/ca-certificates/mozilla");
     cleanup_free char *certs = path_join(folder, "etc/ssl/certs");
     cleanup_free char *path = certs ? path_join(certs, "ca-certificates.crt") : NULL;
-    cleanup_buf struct buf bundle;
+    cleanup_buf struct buf bundle = {0};
     struct dirent **list = NULL;
     if (!all || !path) return sr_fail(err, SR_E_NOMEM, "path");
     int n = scandir(all, &list, is_certificate, alphasort);

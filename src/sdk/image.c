@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads what an app's image says of itself, without fetching its files: by ranges of bytes. All
  * that is read hangs below the checksum that the chain holds. */
-#include "oci/oci.h"
+#include "oci/registry.h"
 #include "sdk/sdk_int.h"
 #include <stdlib.h>
 
@@ -61,11 +61,24 @@ static sr_status read_at(void *arg, uint64_t off, void *p, size_t n, struct sr_e
     return SR_OK;
 }
 
+/* A network on one machine works offline: its own registry is asked, and no other. */
+static sr_status in_registry(struct sr_client *c, const char *location, const struct hash *checksum,
+                             struct oci_strings *ret, struct sr_err *err) {
+    struct registry_ref ref;
+    struct registry_opts opts = {.local = c->net.simulated ? c->net.ipfs_gateway : NULL};
+    bool url = slice_starts(slice_str(location), "http"), own = false;
+    if (!url && registry_ref_parse(slice_str(location), &ref))
+        own = !c->net.simulated || (opts.local && slice_starts(slice_str(opts.local), "http://") &&
+                                    strcmp(opts.local + 7, ref.host) == 0);
+    if (!own) return sr_fail(err, SR_E_UNAVAILABLE, "the app's image is not in the store");
+    return registry_egress(&ref, checksum, &opts, ret, err);
+}
+
 sr_status sdk_image_egress(struct sr_client *c, const char *location, const struct hash *checksum,
                            struct oci_strings *ret, struct sr_err *err) {
     struct oci_image *img;
     if (!slice_starts(slice_str(location), "/ipfs/"))
-        return sr_fail(err, SR_E_UNAVAILABLE, "the app's image is not in the store");
+        return in_registry(c, location, checksum, ret, err);
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
     struct remote *r = sr_calloc_n(1, sizeof *r);
     if (!r) return sr_fail(err, SR_E_NOMEM, "out of memory");

@@ -133,8 +133,8 @@ SR_CHECK sr_status sdk_send_call(struct sr_client *c, const struct addr *to, con
  * patience_ms, or where there can be none, the caller goes on without. */
 int sdk_lock(struct sr_client *c, const char *what, uint64_t patience_ms);
 
-/* image.c: the hosts that an app's image lists. SR_E_UNAVAILABLE when it is not in the store. *ret
- * is owned: oci_strings_done. */
+/* image.c: the hosts that an app's image lists. SR_E_UNAVAILABLE when it is neither in the
+ * store nor in a registry that may be asked. *ret is owned: oci_strings_done. */
 struct oci_strings;
 SR_CHECK sr_status sdk_image_egress(struct sr_client *c, const char *location,
                                     const struct hash *checksum, struct oci_strings *ret,

@@ -364,6 +364,11 @@ class Projects(unittest.TestCase):
     def test_a_worker_pulls_an_image_from_a_registry_by_its_digest(self):
         self.need_network()
         self.here("app", "init", "pulled", "--data", "none")
+        path = os.path.join(self.n.home, "pulled", "app.json")
+        with open(path, encoding="utf-8") as f:
+            project = json.load(f)
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({**project, "egress": ["echo.test:443"]}, f)
         built = self.here("app", "build", folder="pulled")
         host = self.n.service("registry").replace("http://", "")
         subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--preserve-digests",
@@ -373,12 +378,14 @@ class Projects(unittest.TestCase):
         self.n.cli("run", app, "--args", "by name", "--out", out, who="bob")
         with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
             self.assertEqual(f.read(), "Hello, by name!\n")
+        self.assertEqual(self.n.cli("app", "show", app)["egress"], ["echo.test:443"])
         # Another digest than the registry has; a registry that this network does not ask.
         for name, multiaddr, digest in (("other", f"{host}/apps/pulled:1", "0x" + "12" * 32),
                                         ("far", "registry.invalid/apps/pulled:1", "0x" + "13" * 32)):
             app = self.register("bob", name, multiaddr, digest)
             failed = self.n.cli("run", app, who="bob", code=None)
             self.assertEqual((failed.code, failed["code"]), (4, "APP_IMAGE_DOWNLOAD_FAILED"), failed)
+            self.assertIsNone(self.n.cli("app", "show", app)["egress"])
 
     def test_an_image_out_of_a_debian_archive(self):
         archive = Archive()
@@ -413,8 +420,8 @@ class Projects(unittest.TestCase):
         self.assertIn("debian-", lost["hint"])
         for wrong in ({"packages": []}, {"packages": "sr-main"}, {"packages": ["--x"]}, {"packages": ["a b"]}, {"packages": ["a,b"]},
                       {"suite": "-x"}, {"mirror": "/etc"}, {"mirror": "file:/x\n"}, {"base": "python"}):
-            self.n.file("wrong/app.json", json.dumps({**app, **wrong}))
-            self.assertIn("app.json", self.here("app", "build", folder="wrong", code=2).error)
+            self.n.file("bad-list/app.json", json.dumps({**app, **wrong}))
+            self.assertIn("app.json", self.here("app", "build", folder="bad-list", code=2).error)
 
     def official(self, name, language):
         """A project as the official generator makes it."""

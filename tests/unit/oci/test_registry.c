@@ -39,7 +39,8 @@ static void make_image(void) {
     for (int i = 0; i < 1024; i++) buf_u8(&S.layer, 0);
     name_of(layer, buf_slice(&S.layer));
     buf_printf(&S.config,
-               "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/app\"]},"
+               "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/app\"],"
+               "\"Labels\":{\"egress\":\"api.example.org:443\"}},"
                "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"%s\"]}}",
 #if defined(__aarch64__)
                "arm64",
@@ -176,6 +177,22 @@ static sr_status story(void *arg, struct sr_err *err) {
     assert_int_equal(S.tokens, 1);
     assert_int_equal(S.refused, 1);
     S.wants_token = false;
+    /* What the image says of hosts, without its layers. */
+    struct registry_ref mine;
+    struct registry_opts here = {.local = origin};
+    struct oci_strings hosts = {0};
+    char name[100];
+    (void)snprintf(name, sizeof name, "%s/some/app:1.0", host);
+    assert_true(registry_ref_parse(slice_str(name), &mine));
+    SR_TRY(registry_egress(&mine, &S.digest, &here, &hosts, err));
+    assert_int_equal(hosts.n, 1);
+    assert_string_equal(hosts.v[0], "api.example.org:443");
+    oci_strings_done(&hosts);
+    assert_int_equal(registry_egress(&mine, &other, &here, &hosts, &e), SR_E_NOTFOUND);
+    e = (struct sr_err){0};
+    S.changes_blob = true;
+    assert_int_equal(registry_egress(&mine, &S.digest, &here, &hosts, &e), SR_E_CRYPTO);
+    S.changes_blob = false;
     /* What is not so. */
     static const struct {
         bool changed, cut, longer;
