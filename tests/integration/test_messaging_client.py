@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -258,9 +259,19 @@ class Client(unittest.TestCase):
         url = f"{self.n.service('market')}/workerpoolorders?chainId={self.n.net['chainId']}&workerpool={self.n.net['workerpool']['address']}"
         return harness.http("GET", url).json["orders"][0]["order"]
 
+    def test_12_by_the_library(self):
+        """examples/message.c, as a program of somebody else."""
+        d = self.contact("mail", "lib@example.com", "--count", "2", user="worker")
+        done = subprocess.run([os.path.join(harness.BUILD, "examples", "example-message"), self.n.dir, "worker", "From C", "Hello"],
+                              env={**self.n.env, "STRONGROOM_KEYSTORE": self.n.keystore}, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"{d} sent\n", done.stdout)
+        self.assertIn("lib@example.com", [m["to"][0] for m in self.smtp.mails])
+        self.assertEqual(self.last()["From"].addresses[0].display_name, "Example via Web3mail")
+
     # ---- telegram
 
-    def test_12_telegram_likewise(self):
+    def test_13_telegram_likewise(self):
         d = self.contact("telegram", "1001", "--count", "2")
         a = self.send(d, "--content", "<b>Hello</b>", "--sender", "Bob", channel="telegram")
         self.assertEqual((a["sent"], a["of"]), (1, 1))
@@ -276,7 +287,7 @@ class Client(unittest.TestCase):
 
     # ---- another secret, another start
 
-    def test_13_a_new_secret_is_a_new_app_and_grants_stay_good(self):
+    def test_14_a_new_secret_is_a_new_app_and_grants_stay_good(self):
         n = self.n
         d = self.contact("mail", "alice@example.com", "--count", "5")
         same = self.install("mail", self.mail_secret("the first"))
