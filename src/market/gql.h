@@ -9,7 +9,10 @@
 #pragma once
 #include "market/market_int.h"
 
-#define GQL_TEXT_MAX   (64u * 1024)
+#define GQL_TEXT_MAX (64u * 1024) /* bytes of a query */
+#define GQL_BODY_MAX                                                                               \
+    (1u << 20) /* with its variables: Web3Mail's client names all contacts at once */
+#define GQL_SQL_MAX    1000000u /* bytes that a query becomes: what SQLite takes */
 #define GQL_DEPTH_MAX  12
 #define GQL_NODES_MAX  20000u
 #define GQL_FIRST      100u

@@ -631,7 +631,7 @@ static sr_status write_list(struct gx *x, const struct gentity *e, const struct 
     SR_TRY(check_args(x, e, s, one));
     SR_TRY(flatten(x, e, s->first, slice_of(NULL, 0), &fl, 0));
     cleanup_buf struct buf sql;
-    buf_init(&sql, 256u * 1024);
+    buf_init(&sql, GQL_SQL_MAX);
     buf_printf(&sql, "SELECT t%u.id", alias);
     is_int[0] = e->id == G_NUMID;
     for (size_t i = 0; i < fl.n; i++) {

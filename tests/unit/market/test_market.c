@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The market against a real chain with our contracts, asked by HTTP. */
+#include "market/gql.h"
 #include "world.h"
 
 /* ---- tests */
@@ -541,6 +542,16 @@ FIBER_TEST(the_subgraphs_answer_what_explorer_and_sdk_ask) {
         "$requiredSchema id_in: $id} skip: $start first: $range orderBy: creationTimestamp "
         "orderDirection: desc) { id name } }",
         vars);
+    assert_int_equal(json_len(data_of(d, "protectedDatas")), 1);
+    json_free(d);
+    cleanup_buf struct buf many; /* as Web3Mail's client names all contacts at once */
+    buf_init(&many, GQL_BODY_MAX);
+    buf_printf(&many, "{\"id\":[\"%s\"", addr_text(&data).s);
+    for (unsigned i = 0; i < 15000; i++) buf_printf(&many, ",\"0x%040x\"", i);
+    buf_str(&many, "]}");
+    d = gql("dataprotector",
+            "query($id: [String!]!) { protectedDatas(where: {id_in: $id}) { id } }",
+            buf_cstr(&many));
     assert_int_equal(json_len(data_of(d, "protectedDatas")), 1);
     json_free(d);
     (void)snprintf(vars, sizeof vars, "{\"datasetAddress\":\"%s\"}", addr_text(&data).s);

@@ -369,7 +369,7 @@ static void take_back(const char *id) {
 /* Sends a query; the document must have no errors. variables: JSON or NULL. */
 static struct json *gql(const char *which, const char *query, const char *variables) {
     cleanup_buf struct buf b;
-    buf_init(&b, 1u << 17);
+    buf_init(&b, 2u << 20);
     struct jw w = jw_of(&b);
     jw_obj(&w);
     jw_kcstr(&w, "query", query);
