@@ -19,7 +19,11 @@
 #define MSG_MAX_SENTENCE 640u         /* bytes of a failure's sentence; one holds a URL */
 #define MSG_MAX_VALUE    1024u        /* bytes of an address */
 #define MSG_MAX_ANSWER   (256u << 10) /* bytes of a service's answer */
-#define MSG_ROUNDS       7u /* tries of an address; the pauses between: msg_pauses in run.c */
+#define MSG_ROUNDS       6u           /* tries of an address; the pauses between: run.c */
+/* The shortest category, which the clients use, gives an app 300 seconds. */
+#define MSG_LAST_ROUND_S 200u /* no round begins later */
+#define MSG_LAST_START_S 240u /* nor a delivery */
+#define MSG_LAST_BYTE_S  280u /* and all transfers have ended */
 
 /* ---- secrets as JSON (rules.c) ---- */
 
@@ -32,7 +36,7 @@ typedef enum {
     RULE_BASE64,
     RULE_TYPE,    /* text/plain or text/html */
     RULE_BOOL,    /* true or false */
-    RULE_SECONDS, /* a number, 1 to 300 */
+    RULE_SECONDS, /* a number, 1 to 60 */
     RULE_HTTPS,   /* an https:// URL */
     RULE_HTTP,    /* an https:// or http:// URL: of what is public */
     RULE_SMTP,    /* smtp://host[:port] or smtps://host[:port] */
@@ -138,6 +142,8 @@ struct messenger {
     msg_outcome (*deliver)(void *arg, struct msg_item *it, struct slice secret_content);
     struct http_port http; /* set by secrets(), for the gateway */
     void (*pause)(void *arg, unsigned ms);
+    int64_t (*now_us)(void *arg); /* NULL: the monotonic clock */
+    const char *failed;           /* the sentence of any failure: "Failed to send email" */
 };
 /* The whole run; the program's exit status. */
 int msg_run(struct messenger *m);

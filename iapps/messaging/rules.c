@@ -123,7 +123,7 @@ static const char *take(const struct rule *r, const struct json_val *v) {
     if (!v) return r->required ? "is required" : NULL;
     if (r->kind == RULE_BOOL) return json_bool(v, r->ret) ? NULL : "must be a boolean";
     if (r->kind == RULE_SECONDS) {
-        if (!json_u64(v, &n) || n < 1 || n > 300) return "must be a number from 1 to 300";
+        if (!json_u64(v, &n) || n < 1 || n > 60) return "must be a number from 1 to 60";
         *(unsigned *)r->ret = (unsigned)n;
         return NULL;
     }

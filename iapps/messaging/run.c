@@ -10,15 +10,17 @@
 #include <stdlib.h>
 #include <strongroom/deserializer.h>
 
-/* Seconds before the next round: together longer than the five minutes that greylisting asks for.
- */
-static const unsigned msg_pauses[MSG_ROUNDS - 1] = {2, 8, 30, 60, 120, 120};
+/* Seconds before the next round. */
+static const unsigned msg_pauses[MSG_ROUNDS - 1] = {2, 8, 30, 60, 60};
+/* Seconds before the gateway is asked again. */
+static const unsigned gateway_pauses[] = {1, 3};
 
 struct run {
     struct messenger *m;
     struct msg_item *items;
     size_t n;
     bool bulk;
+    int64_t began_us;
     struct msg_content what;
     struct buf content;                        /* secret; the message once it is open */
     bool tried;                                /* to get it */
@@ -32,6 +34,15 @@ void msg_fail(struct msg_item *it, const char *error, const char *reason, ...) {
     va_start(ap, reason);
     (void)vsnprintf(it->reason, sizeof it->reason, reason, ap);
     va_end(ap);
+}
+
+static int64_t now_us(const struct messenger *m) {
+    return m->now_us ? m->now_us(m->arg) : clock_mono_us();
+}
+
+/* Is there time until that second of the task? */
+static bool before_s(const struct run *r, unsigned in_s, unsigned end_s) {
+    return now_us(r->m) - r->began_us + in_s * 1000000ll < end_s * 1000000ll;
 }
 
 /* ---- the addresses ---- */
@@ -82,7 +93,8 @@ static sr_status fetch(struct run *r, const char *gateway, struct buf *ret_seale
     sr_status st = r->m->http.call(
         r->m->http.arg, &(struct http_request){.method = "GET", .url = ret_url}, &a, err);
     if (st == SR_OK && (a.status < 200 || a.status > 299))
-        st = sr_fail(err, SR_E_UNAVAILABLE, "the gateway answered with status %ld", a.status);
+        st = sr_fail(err, a.status < 500 ? SR_E_NOTFOUND : SR_E_UNAVAILABLE,
+                     "the gateway answered with status %ld", a.status);
     if (st == SR_OK) {
         buf_add(ret_sealed, buf_slice(&a.body));
         st = buf_status(ret_sealed, err);
@@ -94,6 +106,23 @@ static sr_status fetch(struct run *r, const char *gateway, struct buf *ret_seale
 static void no_content(struct run *r, const char *error, const char *reason) {
     (void)snprintf(r->error, sizeof r->error, "%s", error);
     (void)snprintf(r->reason, sizeof r->reason, "%s", reason);
+}
+
+static bool may_pass(sr_status st) {
+    return st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT;
+}
+
+static sr_status fetch_patiently(struct run *r, const char *gateway, struct buf *ret_sealed,
+                                 char *ret_url, size_t url_n, struct sr_err *err) {
+    for (size_t i = 0;; i++) {
+        struct sr_err e = {0};
+        sr_status st = fetch(r, gateway, ret_sealed, ret_url, url_n, &e);
+        if (st == SR_OK || !may_pass(st) || i == SR_ARRAY_LEN(gateway_pauses)) {
+            *err = e;
+            return st;
+        }
+        r->m->pause(r->m->arg, 1000 * gateway_pauses[i]);
+    }
 }
 
 /* Once for all addresses. */
@@ -109,7 +138,7 @@ static void get_content(struct run *r) {
         no_content(r, text, "");
         return;
     }
-    if (fetch(r, gateway, &sealed, url, sizeof url, &err) != SR_OK) {
+    if (fetch_patiently(r, gateway, &sealed, url, sizeof url, &err) != SR_OK) {
         (void)snprintf(text, sizeof text, "Failed to load content from %s", url);
         no_content(r, r->m->names_url ? text : "Failed to download encrypted content", err.what);
         return;
@@ -121,6 +150,12 @@ static void get_content(struct run *r) {
 }
 
 /* ---- rounds ---- */
+
+/* Outcomes must be written before the task's time is over: who is left gets one, too. */
+static void no_time(struct run *r, struct msg_item *it) {
+    if (!it->error[0]) msg_fail(it, r->m->failed, "%s", "no time was left in this task");
+    it->done = true;
+}
 
 /* false: nobody of this round needs to be tried any more. */
 static bool serve(struct run *r, struct msg_item *it) {
@@ -149,7 +184,9 @@ static void serve_all(struct run *r) {
         for (size_t i = 0; i < r->n; i++) {
             struct msg_item *it = &r->items[i];
             if (it->done) continue;
-            if (why)
+            if (!before_s(r, 0, MSG_LAST_START_S))
+                no_time(r, it);
+            else if (why)
                 msg_fail(it, why->error, "%s", why->reason);
             else if (!serve(r, it))
                 why = it;
@@ -158,6 +195,7 @@ static void serve_all(struct run *r) {
         }
         /* A server that does not answer gets one more chance: that is no greylisting. */
         if (later == 0 || round + 1 == MSG_ROUNDS || (stopped == later && round > 0)) return;
+        if (!before_s(r, msg_pauses[round], MSG_LAST_ROUND_S)) return;
         (void)fprintf(stderr, "%zu of %zu are tried again in %u s\n", later, r->n,
                       msg_pauses[round]);
         r->m->pause(r->m->arg, 1000 * msg_pauses[round]);
@@ -225,7 +263,7 @@ static sr_status finish(struct run *r, const char *out, const char *error, struc
 }
 
 int msg_run(struct messenger *m) {
-    struct run r = {.m = m};
+    struct run r = {.m = m, .began_us = now_us(m)};
     struct sr_err err = {0};
     cleanup_buf struct buf error;
     buf_init(&error, 65536);

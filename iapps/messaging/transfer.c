@@ -7,7 +7,7 @@
 #define CA_STORE "/ca-certificates.crt" /* of the image */
 
 sr_status transfer_new(struct slice ca_pem, struct transfer *ret_t, struct sr_err *err) {
-    struct transfer t = {0};
+    struct transfer t = {.end_us = clock_mono_us() + MSG_LAST_BYTE_S * 1000000ll};
     crypto_init(); /* before libcurl, which would look for a configuration file */
     if (curl_global_init(CURL_GLOBAL_ALL) != 0) return sr_fail(err, SR_E_NOMEM, "out of memory");
     t.easy = curl_easy_init();
@@ -28,6 +28,8 @@ void transfer_done(struct transfer *t) {
 
 sr_status transfer_reset(struct transfer *t, const char *url, struct sr_err *err) {
     CURL *e = t->easy;
+    long left = (long)((t->end_us - clock_mono_us()) / 1000);
+    if (left <= 0) return sr_fail(err, SR_E_TIMEOUT, "no time was left in this task");
     curl_easy_reset(e);
     bool ok = true;
 #define SET(option, value) ok = ok && curl_easy_setopt(e, option, value) == CURLE_OK
@@ -40,7 +42,7 @@ sr_status transfer_reset(struct transfer *t, const char *url, struct sr_err *err
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_CONNECTTIMEOUT, TRANSFER_CONNECT_S);
-    SET(CURLOPT_TIMEOUT, TRANSFER_TOTAL_S);
+    SET(CURLOPT_TIMEOUT_MS, left < 1000 * TRANSFER_TOTAL_S ? left : 1000 * TRANSFER_TOTAL_S);
     SET(CURLOPT_IPRESOLVE,
         (long)CURL_IPRESOLVE_V4); /* a room's names have addresses of version 4 */
     if (t->ca_pem) {

@@ -63,7 +63,8 @@ int main(void) {
                              .check = check,
                              .before = before,
                              .deliver = deliver,
-                             .pause = transfer_pause};
+                             .pause = transfer_pause,
+                             .failed = "Failed to send email"};
     int code = msg_run(&a.m);
     smtp_done(&a.smtp);
     transfer_done(&a.smtp_transfer);

@@ -79,7 +79,6 @@ static CURLcode perform(struct smtp *s, struct attempt *a, bool fresh, struct sr
     SET(CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
     SET(CURLOPT_SERVER_RESPONSE_TIMEOUT, timeout);
     SET(CURLOPT_CONNECTTIMEOUT, timeout < TRANSFER_CONNECT_S ? timeout : TRANSFER_CONNECT_S);
-    SET(CURLOPT_TIMEOUT, 3 * timeout > TRANSFER_TOTAL_S ? 3 * timeout : TRANSFER_TOTAL_S);
     if (s->user) {
         SET(CURLOPT_USERNAME, s->user);
         SET(CURLOPT_PASSWORD, s->password);

@@ -43,6 +43,7 @@ static sr_status call(struct bot *b, struct slice part, const char *chat, struct
 /* false: that is longer than we wait. */
 static bool wait_s(struct bot *b, uint64_t s) {
     if (s > BOT_PAUSE_MAX_S || b->waited_s + s > BOT_WAIT_MAX_S) return false;
+    if (b->left_s && s > b->left_s(b->arg)) return false;
     b->waited_s += s;
     b->pause(b->arg, 1000 * (unsigned)s);
     return true;

@@ -12,8 +12,8 @@
 #define BOT_TAGS_MAX    16u   /* open at one time */
 #define BOT_TRIES       11u   /* of one message that is refused for its rate */
 #define BOT_REACH_TRIES 5u    /* of one message without an answer */
-#define BOT_PAUSE_MAX_S 120u  /* one pause; a longer Retry-After ends the tries */
-#define BOT_WAIT_MAX_S  600u  /* all pauses of a task */
+#define BOT_PAUSE_MAX_S 60u   /* one pause; a longer Retry-After ends the tries */
+#define BOT_WAIT_MAX_S  150u  /* all pauses of a task */
 
 struct bot_secret {
     struct slice token, url, ca_pem;
@@ -50,6 +50,7 @@ struct bot {
     const struct bot_secret *secret;
     struct http_port http;
     void (*pause)(void *arg, unsigned ms);
+    uint64_t (*left_s)(void *arg); /* how long the task may still wait; NULL: BOT_WAIT_MAX_S only */
     void *arg;
     uint64_t waited_s; /* of BOT_WAIT_MAX_S */
     char dead[256];    /* the same for everybody: an official sentence; "" */

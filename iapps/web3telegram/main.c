@@ -14,6 +14,13 @@ struct app {
     struct bot bot;
 };
 
+static uint64_t left_s(void *arg) {
+    struct app *a = arg;
+    int64_t end = a->transfer.end_us - (MSG_LAST_BYTE_S - MSG_LAST_START_S) * 1000000ll;
+    int64_t now = clock_mono_us();
+    return end > now ? (uint64_t)(end - now) / 1000000 : 0;
+}
+
 static bool take_secrets(void *arg, struct slice secret_app, struct slice secret_requester,
                          struct msg_content *ret, struct buf *ret_error) {
     struct app *a = arg;
@@ -26,7 +33,11 @@ static bool take_secrets(void *arg, struct slice secret_app, struct slice secret
         return false;
     }
     a->m.http = (struct http_port){transfer_http, &a->transfer};
-    a->bot = (struct bot){.secret = &a->secret, .http = a->m.http, .pause = transfer_pause};
+    a->bot = (struct bot){.secret = &a->secret,
+                          .http = a->m.http,
+                          .pause = transfer_pause,
+                          .left_s = left_s,
+                          .arg = a};
     *ret = (struct msg_content){a->request.multiaddr, a->request.key, false};
     return true;
 }
@@ -56,7 +67,8 @@ int main(void) {
                              .secrets = take_secrets,
                              .check = bot_chat_check,
                              .deliver = deliver,
-                             .pause = transfer_pause};
+                             .pause = transfer_pause,
+                             .failed = "Failed to send Telegram message"};
     int code = msg_run(&a.m);
     transfer_done(&a.transfer);
     json_free(a.request_doc);

@@ -79,12 +79,12 @@ static void faults_are_the_official_sentences_in_the_rules_order(void **state) {
         {"{}", "E: \"a\" is required; \"m\" is required; \"k\" is required"},
         {"[]", "E: \"value\" must be of type object"},
         {"{\"a\":1,\"m\":\"Qm\",\"k\":\"%%\",\"t\":\"text/"
-         "x\",\"s\":\"ab\",\"y\":1,\"n\":301,\"z\":0}",
+         "x\",\"s\":\"ab\",\"y\":1,\"n\":61,\"z\":0}",
          "E: \"a\" must be a string; \"m\" must be a multiAddr; \"k\" must be a valid base64 "
          "string; "
          "\"t\" must be one of [text/plain, text/html]; \"s\" length must be at least 3 characters "
          "long; "
-         "\"y\" must be a boolean; \"n\" must be a number from 1 to 300; \"z\" is not allowed"},
+         "\"y\" must be a boolean; \"n\" must be a number from 1 to 60; \"z\" is not allowed"},
         {"{\"a\":\"\",\"m\":\"/ipfs/a/../b\",\"k\":\"AAAA\",\"s\":\"0123456789012345678901\"}",
          "E: \"a\" is not allowed to be empty; \"m\" must be a multiAddr; \"s\" length must be "
          "less than or "
@@ -244,7 +244,10 @@ static void content_must_be_what_its_address_names(void **state) {
 
 struct play {
     unsigned fetched, delivered, paused_s, pauses;
-    unsigned later; /* answers of MSG_LATER, then success; a STOP instead when stop is set */
+    unsigned later;  /* answers of MSG_LATER, then success; a STOP instead when stop is set */
+    unsigned slow_s; /* a delivery's or a fetch's time */
+    unsigned gone;   /* fetches that fail first */
+    int64_t now_us;
     bool stop, bad_key, pick;
     char out[64];
 };
@@ -253,10 +256,10 @@ static sr_status play_http(void *arg, const struct http_request *r, struct http_
                            struct sr_err *err) {
     struct play *p = arg;
     uint8_t sealed[48];
-    (void)err;
     assert_string_equal(r->url, "http://gate/ipfs/QmContent");
     sealed_vector(sealed);
-    p->fetched++;
+    p->now_us += p->slow_s * 1000000ll;
+    if (p->fetched++ < p->gone) return sr_fail(err, SR_E_UNAVAILABLE, "gone");
     ret->status = 200;
     buf_put(&ret->body, sealed, 48);
     return SR_OK;
@@ -289,6 +292,7 @@ static msg_outcome play_deliver(void *arg, struct msg_item *it, struct slice con
     struct play *p = arg;
     assert_string_equal((const char *)content.p, vector_text);
     p->delivered++;
+    p->now_us += p->slow_s * 1000000ll;
     if (p->later > 0) {
         p->later--;
         msg_fail(it, "later", "%s", "because");
@@ -302,6 +306,11 @@ static void play_pause(void *arg, unsigned ms) {
     struct play *p = arg;
     p->pauses++;
     p->paused_s += ms / 1000;
+    p->now_us += ms * 1000ll;
+}
+
+static int64_t play_now(void *arg) {
+    return ((struct play *)arg)->now_us;
 }
 
 static void put_file(const char *dir, const char *name, const void *p, size_t n) {
@@ -358,7 +367,9 @@ static int play(struct play *p, unsigned n) {
                           .check = p->pick ? play_check : accept_all,
                           .deliver = play_deliver,
                           .http = {play_http, p},
-                          .pause = play_pause};
+                          .pause = play_pause,
+                          .now_us = play_now,
+                          .failed = "failed"};
     return msg_run(&m);
 }
 
@@ -391,7 +402,7 @@ static void who_cannot_be_served_now_is_served_later(void **state) {
     p = (struct play){.later = 1000}; /* never */
     assert_int_equal(play(&p, 0), 0);
     assert_int_equal(p.delivered, MSG_ROUNDS);
-    assert_int_equal(p.paused_s, 340);
+    assert_int_equal(p.paused_s, 160);
     cleanup_free char *result = result_of(&p, "result.json");
     assert_string_equal(
         result, "{\n  \"protectedData\": \"a\",\n  \"success\": false,\n  \"error\": \"later\",\n  "
@@ -420,6 +431,38 @@ static void a_wrong_key_is_an_error_and_nothing_is_sent(void **state) {
     assert_int_equal(p.delivered, 0);
     cleanup_free char *result = result_of(&p, "result.json");
     assert_non_null(strstr(result, "\"error\": \"Failed to decrypt content\""));
+    play_done(&p);
+}
+
+static void a_gateway_that_is_gone_for_a_moment_is_asked_again(void **state) {
+    (void)state;
+    struct play p = {.gone = 2};
+    assert_int_equal(play(&p, 0), 0);
+    assert_int_equal(p.fetched, 3);
+    assert_int_equal(p.delivered, 1);
+    play_done(&p);
+    p = (struct play){.gone = 9};
+    assert_int_equal(play(&p, 5), 0);
+    assert_int_equal(p.fetched, 3);
+    cleanup_free char *result = result_of(&p, "result.json");
+    assert_non_null(strstr(result, "Failed to load content from http://gate/ipfs/QmContent"));
+    play_done(&p);
+}
+
+static void everybody_has_an_outcome_before_the_tasks_time_is_over(void **state) {
+    (void)state;
+    struct play p = {.slow_s = 20}; /* fetched at 20 s, 11 deliveries until 240 s */
+    assert_int_equal(play(&p, 50), 0);
+    assert_int_equal(p.delivered, 11);
+    assert_int_equal(p.now_us, 240 * 1000000ll);
+    cleanup_free char *result = result_of(&p, "result.json");
+    assert_non_null(strstr(result, "\"successCount\": 11,\n  \"errorCount\": 39,"));
+    assert_non_null(strstr(
+        result, "\"error\": \"failed\",\n      \"reason\": \"no time was left in this task\""));
+    play_done(&p);
+    p = (struct play){.slow_s = 40, .later = 1000}; /* no round after 200 s */
+    assert_int_equal(play(&p, 0), 0);
+    assert_true(p.now_us < 240 * 1000000ll);
     play_done(&p);
 }
 
@@ -464,6 +507,8 @@ int main(void) {
         cmocka_unit_test(who_cannot_be_served_now_is_served_later),
         cmocka_unit_test(a_server_that_is_not_there_is_tried_twice_for_all),
         cmocka_unit_test(a_wrong_key_is_an_error_and_nothing_is_sent),
+        cmocka_unit_test(a_gateway_that_is_gone_for_a_moment_is_asked_again),
+        cmocka_unit_test(everybody_has_an_outcome_before_the_tasks_time_is_over),
         cmocka_unit_test(a_value_that_is_refused_is_not_used),
         cmocka_unit_test(without_a_secret_or_a_folder_it_says_so),
     };

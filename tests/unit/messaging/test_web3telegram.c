@@ -38,6 +38,10 @@ static void fake_pause(void *arg, unsigned ms) {
     f->total_s += ms / 1000;
 }
 
+static uint64_t fake_left(void *arg) { /* of a task of 20 s */
+    return 20 - ((struct fake *)arg)->total_s;
+}
+
 static struct bot_secret secret = {.token = SLICE_LIT("12:AB")};
 static struct bot bot_of(struct fake *f) {
     return (struct bot){.secret = &secret, .http = {fake_http, f}, .pause = fake_pause, .arg = f};
@@ -86,19 +90,25 @@ static void a_rate_limit_is_waited_for_and_no_longer_than_it_says(void **state) 
     b = bot_of(&f);
     it = send_text(&b, "x");
     assert_true(f.total_s <= BOT_WAIT_MAX_S);
-    assert_int_equal(f.total_s, 127); /* 1, 2, 4 ... 64: the next would be longer than we wait */
+    assert_int_equal(f.total_s, 63); /* 1, 2, 4 ... 32: the next would be longer than we wait */
     assert_false(it.success);
     f = (struct fake){.status = 429, .retry_after = 86400};
     b = bot_of(&f);
     assert_string_equal(send_text(&b, "x").error,
                         "Failed to send Telegram message: Rate limit exceeded after 1 attempts");
     assert_int_equal(f.pauses, 0);
+    /* Nor longer than the task lasts. */
+    f = (struct fake){.status = 429, .retry_after = 8};
+    b = bot_of(&f);
+    b.left_s = fake_left;
+    (void)send_text(&b, "x");
+    assert_int_equal(f.total_s, 16);
     /* All pauses of a task together. */
-    f = (struct fake){.status = 429, .retry_after = 100};
+    f = (struct fake){.status = 429, .retry_after = 50};
     b = bot_of(&f);
     (void)send_text(&b, "x");
     (void)send_text(&b, "x");
-    assert_int_equal(f.total_s, 600);
+    assert_int_equal(f.total_s, 150);
 }
 
 static void no_answer_is_tried_again_and_then_believed_for_all(void **state) {
