@@ -403,6 +403,11 @@ sr_status cmd_message_install(struct cli *c, struct sr_err *err) {
     out_str(c, "app", m.app);
     out_str(c, "whitelist", m.whitelist);
     out_json(c, "egress", app.egress);
+    if (app.egress && strstr(app.egress, "\"gateway.test:"))
+        out_text(c,
+                 "%-16s rooms reach this machine's gateway when it was started with\n"
+                 "%-16s strongroom up --egress-loopback gateway.test\n",
+                 "note", "");
     out_end(c);
     sr_app_done(&app);
     return SR_OK;

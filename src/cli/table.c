@@ -52,7 +52,8 @@ static const struct cli_opt o_open[] = {
     OPT_OUT("folder for its files (default ./data-ADDR)"),
 };
 static const struct cli_opt o_grant[] = {
-    OPT("--app", "APP", "the app that may use it: address, name, or any"),
+    OPT("--app", "APP",
+        "the app that may use it: address, name (of its whitelist, if any), or any"),
     OPT("--user", "WHO", "who may run it: address, name, or any"),
     OPT("--price", "NRLC", "price of one access (default 0)"),
     OPT("--count", "N", "number of accesses (default 1; unlimited)"),
