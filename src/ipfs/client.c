@@ -180,6 +180,7 @@ sr_status ipfs_add_bytes(const char *node, struct slice data, struct dag_result 
 struct download {
     struct dag_builder *dag; /* NULL: not verified */
     dag_sink_fn sink;
+    uint8_t *(*room)(void *arg, size_t *ret_n);
     void *arg;
     uint64_t got, max;
 };
@@ -191,6 +192,11 @@ static sr_status download_data(void *arg, struct slice data, struct sr_err *err)
     d->got += data.n;
     if (d->dag) SR_TRY(dag_add(d->dag, data, err));
     return d->sink(d->arg, data, err);
+}
+
+static uint8_t *download_room(void *arg, size_t *ret_n) {
+    const struct download *d = arg;
+    return d->room(d->arg, ret_n);
 }
 
 static bool is_url(struct slice location) {
@@ -254,6 +260,7 @@ sr_status ipfs_get(const char *gateway, struct slice location, const struct ipfs
     struct download d = {.sink = sink, .arg = arg};
     bool named = !is_url(location);
     if (!opts) opts = &plain;
+    d.room = opts->room;
     d.max = opts->max_bytes ? opts->max_bytes : UINT64_MAX;
     SR_TRY(url_of(gateway, location, &cid, &path, &url, err));
     if (named && !opts->unverified && (opts->blocks || path.n > 0 || cid.codec != CID_DAG_PB)) {
@@ -264,6 +271,7 @@ sr_status ipfs_get(const char *gateway, struct slice location, const struct ipfs
     if (named && !opts->unverified) SR_TRY(dag_new(NULL, NULL, &d.dag, err));
     struct http_call call = {.url = url,
                              .on_data = download_data,
+                             .on_room = opts->room ? download_room : NULL,
                              .arg = &d,
                              .timeout_ms = TIMEOUT_MS,
                              .max_redirects = REDIRECTS,

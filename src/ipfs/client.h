@@ -46,6 +46,9 @@ struct ipfs_get_opts {
                            for files of another layout than Kubo's default, and for paths */
     bool public_urls;   /* the location is a stranger's: a URL must lead to the public internet, or
                            below the gateway's own /ipfs/; else SR_E_REFUSED */
+    /* Optional: where sink wants the next piece put, *ret_n bytes of room; spares its copy. Not
+     * used with blocks. */
+    uint8_t *(*room)(void *arg, size_t *ret_n);
 };
 /*
  * ipfs_get - streams {gateway}{location} into sink

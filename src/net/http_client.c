@@ -355,13 +355,15 @@ static sr_status read_body(struct fetch *f, struct http_conn *c, const struct ht
     if (!stream_out && body->kind == BODY_LENGTH && body->left > max)
         return sr_fail(err, SR_E_TOOBIG, "the answer has %llu bytes, %zu are allowed",
                        (unsigned long long)body->left, max);
-    uint8_t *chunk = stream_out ? malloc(BODY_CHUNK) : NULL;
-    if (stream_out && !chunk) return sr_fail(err, SR_E_NOMEM, "no memory for an answer");
+    bool own = stream_out && !call->on_room;
+    uint8_t *chunk = own ? malloc(BODY_CHUNK) : NULL;
+    if (own && !chunk) return sr_fail(err, SR_E_NOMEM, "no memory for an answer");
     sr_status st = SR_OK;
     while (st == SR_OK) {
         size_t n = 0;
         uint8_t *p = chunk;
         size_t room = BODY_CHUNK;
+        if (stream_out && !own) p = call->on_room(call->arg, &room);
         if (!stream_out) {
             if (a->body.n >= max) { /* one more byte would be too many: is it the end? */
                 uint8_t one;
@@ -382,7 +384,7 @@ static sr_status read_body(struct fetch *f, struct http_conn *c, const struct ht
         st = http_body_in(body, &c->in, p, room, fetch_deadline(f), &n, err);
         if (st != SR_OK || n == 0) break;
         if (stream_out)
-            st = call->on_data(call->arg, slice_of(chunk, n), err);
+            st = call->on_data(call->arg, slice_of(p, n), err);
         else
             (void)buf_grow(&a->body, n);
     }

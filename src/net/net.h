@@ -204,6 +204,9 @@ struct http_call {
     uint64_t body_length;
     /* Streams the answer's body of a 2xx instead of .body of the answer. */
     sr_status (*on_data)(void *arg, struct slice data, struct sr_err *err);
+    /* Optional, with on_data: where the next piece is to be put, *ret_n bytes of room (>= 1);
+     * spares its copy. It stays the callee's. */
+    uint8_t *(*on_room)(void *arg, size_t *ret_n);
     void *arg;
     size_t max_body;     /* of the kept answer; 0: 1 MiB */
     uint64_t timeout_ms; /* between two bytes; 0: 30 s */

@@ -179,19 +179,20 @@ static sr_status give_block(struct result_flow *f, struct sr_err *err) {
     return fiber_work_start(unpack_block, f, &f->unpacking, err);
 }
 
+static uint8_t *room(void *arg, size_t *ret_n) {
+    struct result_flow *f = arg;
+    struct block *b = &f->block[f->filling];
+    *ret_n = BLOCK - b->n;
+    return b->p + b->n;
+}
+
 static sr_status take(void *arg, struct slice data, struct sr_err *err) {
     struct result_flow *f = arg;
     f->done += data.n;
     sdk_progress(f->c, "download", NULL, f->done, f->total, NULL);
-    while (data.n > 0) {
-        struct block *b = &f->block[f->filling];
-        size_t n = BLOCK - b->n < data.n ? BLOCK - b->n : data.n;
-        memcpy(b->p + b->n, data.p, n);
-        b->n += n;
-        data = slice_of(data.p + n, data.n - n);
-        if (b->n == BLOCK) SR_TRY(give_block(f, err));
-    }
-    return SR_OK;
+    struct block *b = &f->block[f->filling];
+    b->n += data.n; /* it is there: see room */
+    return b->n == BLOCK ? give_block(f, err) : SR_OK;
 }
 
 /* ---- names ---- */
@@ -230,7 +231,9 @@ static sr_status start(struct result_flow *f, const char *dir, struct sr_err *er
     if (f->root < 0) return sr_fail(err, SR_E_SYS, "can't open the folder %s", dir);
     f->room = fstatvfs(f->root, &v) == 0 ? (uint64_t)v.f_bavail * v.f_frsize : UINT64_MAX;
     SR_TRY(dag_new(NULL, NULL, &f->dag, err));
-    return zip_flow_new(&ops, f, f->total, &f->outer, err);
+    SR_TRY(zip_flow_new(&ops, f, f->total, &f->outer, err));
+    zip_flow_known(f->outer); /* its CID */
+    return SR_OK;
 }
 
 static void flow_free(struct result_flow *f) {
@@ -252,7 +255,7 @@ static void flow_free(struct result_flow *f) {
 sr_status sdk_result_flow(struct sr_client *c, const char *location, uint64_t bytes,
                           struct slice secret_pem, const char *dir, size_t *ret_files,
                           uint64_t *ret_bytes, struct sr_err *err) {
-    const struct ipfs_get_opts o = {.unverified = true}; /* hashed here */
+    const struct ipfs_get_opts o = {.unverified = true, .room = room}; /* hashed here */
     struct cid cid;
     SR_TRY(sdk_result_location(slice_str(location), &cid, err));
     if (cid.codec != CID_DAG_PB) return odd(err);

@@ -119,6 +119,9 @@ struct zip_flow_ops {
 /* total: bytes of the archive, UINT64_MAX when that is not known. */
 SR_CHECK sr_status zip_flow_new(const struct zip_flow_ops *ops, void *arg, uint64_t total,
                                 struct zip_flow **ret, struct sr_err *err);
+/* The caller checks all bytes of the archive by a stronger sum: their CRCs are not computed. Before
+ * the first byte. */
+void zip_flow_known(struct zip_flow *f);
 SR_CHECK sr_status zip_flow_add(struct zip_flow *f, struct slice in, struct sr_err *err);
 /* After the last byte. *ret: the entries in the order in which they passed; borrowed from f, for
  * looking only. */

@@ -12,14 +12,14 @@ static void here(const struct proc *p) {
 }
 
 static void run_one(size_t i) {
-    static char dir[2][96], chain[2][3][43];
+    static char dir[2][96], addrs[2][3][43];
     (void)snprintf(dir[i], sizeof dir[i], "%s/m%zu", folder, i);
-    memcpy(chain[i][0], addr_text(&hub).s, 43);
-    memcpy(chain[i][1], addr_text(&sharing).s, 43);
-    memcpy(chain[i][2], addr_text(&lists).s, 43);
+    memcpy(addrs[i][0], addr_text(&hub).s, 43);
+    memcpy(addrs[i][1], addr_text(&sharing).s, 43);
+    memcpy(addrs[i][2], addr_text(&lists).s, 43);
     const char *args[] = {
         "--rpc", node.http,   "--ws",      node.ws,     "--chain-id",           "421614",
-        "--hub", chain[i][0], "--sharing", chain[i][1], "--whitelist-registry", chain[i][2],
+        "--hub", addrs[i][0], "--sharing", addrs[i][1], "--whitelist-registry", addrs[i][2],
         "--db",  cluster.url, NULL};
     start(&two[i], dir[i], args);
     if (!two[i].port) fail_msg("not ready: %s", two[i].line);

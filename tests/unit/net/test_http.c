@@ -468,6 +468,40 @@ SERVER_TEST(answers_stream_with_and_without_length) {
     return SR_OK;
 }
 
+struct placed {
+    struct counter c; /* first: take_data's */
+    uint8_t room[1000];
+    size_t at, last;
+    bool elsewhere;
+};
+
+static uint8_t *place(void *arg, size_t *ret_n) {
+    struct placed *p = arg;
+    if (p->at == sizeof p->room) p->at = 0;
+    p->last = *ret_n = sizeof p->room - p->at;
+    return p->room + p->at;
+}
+
+static sr_status take_placed(void *arg, struct slice d, struct sr_err *err) {
+    struct placed *p = arg;
+    p->elsewhere |= d.p != p->room + p->at || d.n == 0 || d.n > p->last;
+    p->at += d.n;
+    return take_data(arg, d, err);
+}
+
+SERVER_TEST(an_answer_streams_to_where_its_reader_wants_it) {
+    static const char *const paths[] = {"/stream?n=300001", "/stream?n=300001&len"};
+    for (size_t i = 0; i < 2; i++) {
+        struct placed p = {.at = 0};
+        struct http_call call = {
+            .url = url_of(paths[i]), .on_data = take_placed, .on_room = place, .arg = &p};
+        cleanup_answer struct http_answer a = {0};
+        SR_TRY(http_fetch(&call, &a, err));
+        CHECK(a.status == 200 && !p.c.bad && !p.elsewhere && p.c.n == 300001);
+    }
+    return SR_OK;
+}
+
 SERVER_TEST(request_bodies_stream_with_and_without_length) {
     for (int chunked = 0; chunked < 2; chunked++) {
         struct counter c = {.limit = 2500003};
@@ -1006,6 +1040,7 @@ int main(void) {
         cmocka_unit_test(expect_100_is_answered_when_the_body_is_wanted),
         cmocka_unit_test(header_values_cannot_carry_a_second_header),
         cmocka_unit_test(answers_stream_with_and_without_length),
+        cmocka_unit_test(an_answer_streams_to_where_its_reader_wants_it),
         cmocka_unit_test(request_bodies_stream_with_and_without_length),
         cmocka_unit_test(request_bodies_stream_by_borrowed_pieces),
         cmocka_unit_test(a_reader_that_does_not_read_stops_the_writer),
