@@ -176,18 +176,33 @@ sr_status csv_end(struct csv *c, struct sr_err *err) {
     return SR_OK;
 }
 
-void csv_put(struct buf *b, struct slice field) {
-    bool quote = field.n > 0 && (field.p[0] == ' ' || field.p[field.n - 1] == ' ');
-    for (size_t i = 0; i < field.n && !quote; i++)
-        quote = field.p[i] < 0x20 || memchr(",;\"", field.p[i], 3) != NULL;
-    if (!quote) {
-        buf_add(b, field);
+static bool is_plain(struct slice s) {
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < 0x20 || memchr(",;\"", s.p[i], 3)) return false;
+    return true;
+}
+
+static void put_doubled(struct buf *b, struct slice s) {
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"') buf_u8(b, '"');
+        buf_u8(b, s.p[i]);
+    }
+}
+
+void csv_put2(struct buf *b, const char *first, struct slice second) {
+    struct slice head = first[0] ? slice_str(first) : second;
+    bool edge = (head.n > 0 && head.p[0] == ' ') || (second.n > 0 && second.p[second.n - 1] == ' ');
+    if (!edge && is_plain(slice_str(first)) && is_plain(second)) {
+        buf_str(b, first);
+        buf_add(b, second);
         return;
     }
     buf_u8(b, '"');
-    for (size_t i = 0; i < field.n; i++) {
-        if (field.p[i] == '"') buf_u8(b, '"');
-        buf_u8(b, field.p[i]);
-    }
+    put_doubled(b, slice_str(first));
+    put_doubled(b, second);
     buf_u8(b, '"');
+}
+
+void csv_put(struct buf *b, struct slice field) {
+    csv_put2(b, "", field);
 }

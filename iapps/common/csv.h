@@ -31,5 +31,6 @@ SR_CHECK sr_status csv_feed(struct csv *csv, const void *p, size_t n, struct sr_
  * empty" without a header. */
 SR_CHECK sr_status csv_end(struct csv *csv, struct sr_err *err);
 
-/* One field of a CSV line into b, quoted when it must be. */
+/* One field of a CSV line into b, quoted when it must be; csv_put2: of two parts. */
 void csv_put(struct buf *b, struct slice field);
+void csv_put2(struct buf *b, const char *first, struct slice second);

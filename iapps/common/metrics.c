@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics.h"
-#include "base/json.h"
-#include "number.h"
 #include <stdlib.h>
 
 struct metrics_pair {
@@ -88,14 +86,6 @@ static double area(struct metrics *q) {
     return positives > 0 && below > 0 ? ordered / (positives * below) : -1;
 }
 
-static void put(struct jw *w, const char *key, double v) {
-    jw_key(w, key);
-    cleanup_buf struct buf b;
-    buf_init(&b, 64);
-    number_put(&b, v, 6);
-    jw_raw(w, buf_slice(&b));
-}
-
 double metrics_accuracy(const struct metrics *q) {
     return q->rows ? (double)q->right / (double)q->rows : 0;
 }
@@ -105,30 +95,29 @@ double metrics_r2(const struct metrics *q) {
     return spread > 0 ? 1 - q->error2 / spread : 0;
 }
 
-void metrics_write(struct metrics *q, struct buf *json) {
+void metrics_write(struct metrics *q, struct jw *w) {
     const struct model *m = q->m;
-    struct jw w = jw_of(json);
     double n = q->rows ? (double)q->rows : 1;
-    jw_obj(&w);
-    jw_ku64(&w, "rows", q->rows);
+    jw_obj(w);
+    jw_ku64(w, "rows", q->rows);
     if (m->task == MODEL_REGRESSION) {
-        put(&w, "rmse", number_sqrt(q->error2 / n));
-        put(&w, "mae", q->error1 / n);
-        put(&w, "r2", metrics_r2(q));
+        number_json(w, "rmse", number_sqrt(q->error2 / n), 6);
+        number_json(w, "mae", q->error1 / n, 6);
+        number_json(w, "r2", metrics_r2(q), 6);
     } else {
-        put(&w, "accuracy", metrics_accuracy(q));
-        put(&w, "logLoss", q->loss / n);
+        number_json(w, "accuracy", metrics_accuracy(q), 6);
+        number_json(w, "logLoss", q->loss / n, 6);
         double auc = m->task == MODEL_TWO_CLASSES && q->rows <= METRICS_MAX_PAIRS ? area(q) : -1;
-        if (auc >= 0) put(&w, "auc", auc);
-        jw_key(&w, "confusion");
-        jw_obj(&w);
+        if (auc >= 0) number_json(w, "auc", auc, 6);
+        jw_key(w, "confusion");
+        jw_obj(w);
         for (size_t i = 0; i < m->n_labels; i++) {
-            jw_key(&w, m->labels[i]);
-            jw_arr(&w);
-            for (size_t k = 0; k < m->n_labels; k++) jw_u64(&w, q->confusion[i * m->n_labels + k]);
-            jw_end_arr(&w);
+            jw_key(w, m->labels[i]);
+            jw_arr(w);
+            for (size_t k = 0; k < m->n_labels; k++) jw_u64(w, q->confusion[i * m->n_labels + k]);
+            jw_end_arr(w);
         }
-        jw_end_obj(&w);
+        jw_end_obj(w);
     }
-    jw_end_obj(&w);
+    jw_end_obj(w);
 }

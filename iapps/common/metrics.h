@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "model.h"
+#include "number.h"
 
 #define METRICS_MAX_PAIRS (4u << 20) /* rows of which the AUC is computed; beyond: none */
 
@@ -30,6 +31,6 @@ SR_CHECK sr_status metrics_add(struct metrics *q, double truth, const double *sc
 size_t metrics_choice(const struct model *m, const double *scores, double *probabilities);
 /* One JSON object: {"rows", "rmse", "mae", "r2"} or {"rows", "accuracy", "logLoss", "auc",
  * "confusion"}. Sorts what it has. */
-void metrics_write(struct metrics *q, struct buf *json);
+void metrics_write(struct metrics *q, struct jw *w);
 double metrics_accuracy(const struct metrics *q);
 double metrics_r2(const struct metrics *q); /* 0 when all truths are equal */

@@ -143,6 +143,13 @@ void number_put(struct buf *b, double v, int digits) {
     buf_printf(b, "%.*g", digits, v == 0 ? 0.0 : v); /* no "-0" */
 }
 
+void number_json(struct jw *w, const char *key, double v, int digits) {
+    char text[40];
+    int n = snprintf(text, sizeof text, "%.*g", digits, v == 0 ? 0.0 : v);
+    jw_key(w, key);
+    jw_raw(w, slice_of(text, n > 0 ? (size_t)n : 0));
+}
+
 uint64_t number_random(struct number_random *r) {
     uint64_t z = (r->state += 0x9e3779b97f4a7c15ull);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;

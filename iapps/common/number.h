@@ -9,7 +9,7 @@
  * Depends on: base.  Used by: train, predict, table-questions.
  */
 #pragma once
-#include "base/base.h"
+#include "base/json.h"
 
 /* A finite decimal number: 12, -0.5, .5, 1e-3; nothing before or after it. Numbers with leading
  * zeros (postcodes, 007) are words. */
@@ -22,8 +22,9 @@ double number_log(double x);     /* x > 0; -745 for anything else */
 double number_sigmoid(double x); /* 1 / (1 + e^-x) */
 double number_sqrt(double x);    /* 0 for what is not positive */
 
-/* The shortest of %.6g .. that keeps `digits` significant digits, for results. */
+/* With at most `digits` (1 .. 17) significant digits, for results. */
 void number_put(struct buf *b, double v, int digits);
+void number_json(struct jw *w, const char *key, double v, int digits); /* finite */
 
 /* splitmix64: one stream a seed, the same everywhere. */
 struct number_random {

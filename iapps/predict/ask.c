@@ -41,11 +41,8 @@ static void put_header(struct asking *a) {
     buf_str(&a->piece, a->several ? "table,row,prediction" : "row,prediction");
     if (m->n_labels) buf_str(&a->piece, ",probability");
     for (size_t i = 0; m->n_labels <= ASK_LISTED && i < m->n_labels; i++) {
-        cleanup_buf struct buf name;
-        buf_init(&name, MODEL_MAX_NAME + 16);
-        buf_printf(&name, "p_%s", m->labels[i]);
         buf_u8(&a->piece, ',');
-        csv_put(&a->piece, buf_slice(&name));
+        csv_put2(&a->piece, "p_", slice_str(m->labels[i]));
     }
     buf_u8(&a->piece, '\n');
 }
@@ -178,7 +175,8 @@ sr_status ask(const struct model *m, const struct sources *s, int argc, char *co
     done.rows = a.rows;
     done.known = a.metrics.rows;
     if (st == SR_OK && done.known) {
-        metrics_write(&a.metrics, &done.metrics);
+        struct jw w = jw_of(&done.metrics);
+        metrics_write(&a.metrics, &w);
         st = buf_status(&done.metrics, err);
     }
     metrics_done(&a.metrics);

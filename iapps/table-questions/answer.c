@@ -326,12 +326,8 @@ static void put_csv(const struct asking *a, struct buf *b) {
     }
     buf_str(b, a->person == SIZE_MAX ? "rows" : "rows,people");
     for (size_t i = 0; i < a->q->n_figures; i++) {
-        cleanup_buf struct buf name;
-        buf_init(&name, QUESTION_MAX_TEXT + 16);
-        buf_printf(&name, "%s ", question_figure_name(a->q->figures[i].kind));
-        buf_add(&name, a->q->figures[i].column);
         buf_u8(b, ',');
-        csv_put(b, buf_slice(&name));
+        csv_put2(b, question_heading(a->q->figures[i].kind), a->q->figures[i].column);
     }
     buf_u8(b, '\n');
     for (size_t i = 0; i < a->n; i++) {

@@ -8,9 +8,10 @@
 
 static const char *const ops[] = {"=", "!=", "<", "<=", ">", ">=", "in", "missing", "present"};
 static const char *const figures[] = {"mean", "sum", "stddev", "median"};
+static const char *const headings[] = {"mean ", "sum ", "stddev ", "median "};
 
-const char *question_figure_name(enum question_figure_kind k) {
-    return figures[k];
+const char *question_heading(enum question_figure_kind k) {
+    return headings[k];
 }
 
 static size_t index_of(struct slice s, const char *const *list, size_t n) {

@@ -50,8 +50,8 @@ struct question {
  * is owned: question_done. */
 SR_CHECK sr_status question_parse(struct slice text, struct question *ret, struct sr_err *err);
 void question_done(struct question *q);
-/* "mean", as in the language. */
-const char *question_figure_name(enum question_figure_kind k);
+/* "mean ", before a column's name. */
+const char *question_heading(enum question_figure_kind k);
 
 /* What the owner put beside his table. */
 struct question_rules {

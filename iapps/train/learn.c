@@ -121,13 +121,8 @@ static sr_status evaluate(const struct work *w, const struct model *m, struct me
 static void write_importance(const struct work *w, const struct model *m, struct jw *j) {
     jw_key(j, "importance");
     jw_obj(j);
-    for (size_t i = 0; i < m->n_features; i++) {
-        cleanup_buf struct buf b;
-        buf_init(&b, 64);
-        number_put(&b, w->importance[i], 4);
-        jw_key(j, m->features[i].name);
-        jw_raw(j, buf_slice(&b));
-    }
+    for (size_t i = 0; i < m->n_features; i++)
+        number_json(j, m->features[i].name, w->importance[i], 4);
     jw_end_obj(j);
 }
 
@@ -135,8 +130,6 @@ static sr_status report(const struct work *w, struct learnt *l, struct sr_err *e
     static const char *const tasks[] = {"", "regression", "two classes", "classes"};
     const struct model *m = l->model;
     struct metrics q;
-    cleanup_buf struct buf part;
-    buf_init(&part, REPORT_MAX);
     SR_TRY(metrics_init(&q, m, err));
     sr_status st = evaluate(w, m, &q, err);
     struct jw j = jw_of(&l->report);
@@ -151,14 +144,11 @@ static sr_status report(const struct work *w, struct learnt *l, struct sr_err *e
     jw_ku64(&j, "columns", m->n_features);
     jw_ku64(&j, "trees", m->n_trees);
     jw_ku64(&j, "nodes", m->n_nodes);
-    options_write(w->o, &part);
     jw_key(&j, "parameters");
-    jw_raw(&j, buf_slice(&part));
-    buf_clear(&part);
-    metrics_write(&q, &part);
+    options_write(w->o, &j);
     jw_key(&j, "heldOut");
     if (w->held)
-        jw_raw(&j, buf_slice(&part));
+        metrics_write(&q, &j);
     else
         jw_null(&j);
     write_importance(w, m, &j);
@@ -174,7 +164,6 @@ static sr_status report(const struct work *w, struct learnt *l, struct sr_err *e
                                                  : metrics_accuracy(&q));
     metrics_done(&q);
     if (st != SR_OK) return st;
-    SR_TRY(buf_status(&part, err));
     return buf_status(&l->report, err);
 }
 

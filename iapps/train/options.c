@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
-#include "../common/number.h"
-#include "base/json.h"
 
 /* X(name, field of boost_options, least, most, default) */
 #define WHOLE_OPTIONS(X)                                                                           \
@@ -117,24 +115,15 @@ sr_status options_parse(int argc, char *const *argv, struct options *ret, struct
     return SR_OK;
 }
 
-static void put(struct jw *w, const char *key, double v) {
-    cleanup_buf struct buf b;
-    buf_init(&b, 64);
-    number_put(&b, v, 10);
-    jw_key(w, key);
-    jw_raw(w, buf_slice(&b));
-}
-
-void options_write(const struct options *o, struct buf *json) {
-    struct jw w = jw_of(json);
-    jw_obj(&w);
-    jw_ku64(&w, "seed", o->boost.seed);
-    put(&w, "holdout", o->holdout);
-#define X(text, field, least, most, standard) jw_ku64(&w, text, o->boost.field);
+void options_write(const struct options *o, struct jw *w) {
+    jw_obj(w);
+    jw_ku64(w, "seed", o->boost.seed);
+    number_json(w, "holdout", o->holdout, 10);
+#define X(text, field, least, most, standard) jw_ku64(w, text, o->boost.field);
     WHOLE_OPTIONS(X)
 #undef X
-#define X(text, field, least, most, standard) put(&w, text, o->boost.field);
+#define X(text, field, least, most, standard) number_json(w, text, o->boost.field, 10);
     REAL_OPTIONS(X)
 #undef X
-    jw_end_obj(&w);
+    jw_end_obj(w);
 }

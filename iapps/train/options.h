@@ -5,6 +5,7 @@
  * Depends on: base, boost.  Used by: train.
  */
 #pragma once
+#include "../common/number.h"
 #include "boost.h"
 
 #define OPTIONS_MAX_COLUMNS 256u /* of use= and of drop= */
@@ -28,4 +29,4 @@ struct options {
 SR_CHECK sr_status options_parse(int argc, char *const *argv, struct options *ret,
                                  struct sr_err *err);
 /* The parameters as a JSON object, for the report. */
-void options_write(const struct options *o, struct buf *json);
+void options_write(const struct options *o, struct jw *w);
