@@ -379,6 +379,21 @@ class Projects(unittest.TestCase):
         with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
             self.assertEqual(f.read(), "Hello, by name!\n")
         self.assertEqual(self.n.cli("app", "show", app)["egress"], ["echo.test:443"])
+        # As docker push leaves it: Docker's own manifest, a gzip layer. (Another layer: a known one would not be packed again.)
+        self.here("app", "init", "zipped", "--data", "none")
+        built = self.here("app", "build", folder="zipped")
+        subprocess.run(["skopeo", "copy", "-q", "--insecure-policy", "--dest-tls-verify=false", "--format", "v2s2",
+                        f"oci-archive:{built['image']}", f"docker://{host}/apps/docker:1"], check=True, env=self.n.env)
+        raw = subprocess.run(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{host}/apps/docker:1"], check=True,
+                             env=self.n.env, capture_output=True).stdout
+        manifest = json.loads(raw)
+        self.assertEqual(manifest["mediaType"], "application/vnd.docker.distribution.manifest.v2+json")
+        self.assertEqual(manifest["layers"][0]["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip")
+        app = self.register("bob", "docker", f"{host}/apps/docker:1", "0x" + hashlib.sha256(raw).hexdigest())
+        out = self.n.folder("docker-out")
+        self.n.cli("run", app, "--args", "Docker", "--out", out, who="bob")
+        with open(os.path.join(out, "result.txt"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "Hello, Docker!\n")
         # Another digest than the registry has; a registry that this network does not ask.
         for name, multiaddr, digest in (("other", f"{host}/apps/pulled:1", "0x" + "12" * 32),
                                         ("far", "registry.invalid/apps/pulled:1", "0x" + "13" * 32)):
