@@ -168,6 +168,23 @@ SR_PUBLIC SR_WARN sr_status sr_deliveries(struct sr_client *c, const char *task,
                                           struct sr_delivery **ret_list, size_t *ret_n,
                                           struct sr_err *err);
 
+/*
+ * sr_telegram_answer - tells everybody who has written to a bot his chat id, once
+ *
+ * secret_token  the bot's, borrows; only the Bot API gets it
+ * api_url       NULL: https://api.telegram.org
+ * wait_s        how long to wait for somebody when nobody has written, at most 50
+ * offset        the next update to ask for: 0 at first, moved on by each call
+ * ret_answered  how many were told
+ *
+ * Groups are passed over. SR_E_AUTH: no such token; SR_E_CONFLICT: another program asks for the
+ * bot's messages.   SPEC: messaging.md#9-user-side
+ */
+SR_PUBLIC SR_WARN sr_status sr_telegram_answer(struct sr_client *c, const char *secret_token,
+                                               const char *api_url, unsigned wait_s,
+                                               uint64_t *offset, size_t *ret_answered,
+                                               struct sr_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -219,6 +219,7 @@ sr_status cmd_message_send(struct cli *c, struct sr_err *err);
 sr_status cmd_message_campaign(struct cli *c, struct sr_err *err);
 sr_status cmd_message_result(struct cli *c, struct sr_err *err);
 sr_status cmd_message_install(struct cli *c, struct sr_err *err);
+sr_status cmd_telegram_bot(struct cli *c, struct sr_err *err);
 /* cmd_share.c */
 sr_status cmd_share_create(struct cli *c, struct sr_err *err);
 sr_status cmd_share_close(struct cli *c, struct sr_err *err);

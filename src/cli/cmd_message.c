@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mail, telegram: contacts, send, campaign, result, install. */
 #include "cli/cli_int.h"
+#include <poll.h>
 #include <strongroom/messaging.h>
 #include <unistd.h>
 
@@ -410,5 +411,52 @@ sr_status cmd_message_install(struct cli *c, struct sr_err *err) {
                  "note", "");
     out_end(c);
     sr_app_done(&app);
+    return SR_OK;
+}
+
+/* ---- the bot that tells chat ids ---- */
+
+#define BOT_WAIT_S   50
+#define BOT_PAUSE_MS 5000 /* after a failure that may pass */
+
+static bool may_pass(sr_status st) {
+    return st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT;
+}
+
+static sr_status answer_all(struct cli *c, const char *secret_token, size_t *ret_told,
+                            struct sr_err *err) {
+    const char *api = cli_value(c, "--api");
+    uint64_t offset = 0, before;
+    bool once = cli_flag(c, "--once");
+    size_t n;
+    do {
+        struct sr_err why = {0};
+        before = offset;
+        sr_status st = sr_telegram_answer(c->client, secret_token, api, once ? 0 : BOT_WAIT_S,
+                                          &offset, &n, &why);
+        if (st == SR_OK) {
+            *ret_told += n;
+        } else if (once || !may_pass(st)) {
+            *err = why;
+            return st;
+        } else {
+            if (!c->quiet) (void)fprintf(stderr, "%s\n", why.what);
+            (void)poll(NULL, 0, BOT_PAUSE_MS);
+        }
+    } while (!once || offset != before); /* the last call tells the API what was answered */
+    return SR_OK;
+}
+
+sr_status cmd_telegram_bot(struct cli *c, struct sr_err *err) {
+    cleanup_buf_wipe struct buf secret;
+    size_t told = 0;
+    buf_init(&secret, CLI_SECRET_MAX);
+    SR_TRY(cli_secret(c, cli_value(c, "--token-file"), "The bot's token", &secret, err));
+    while (secret.n > 0 && (secret.p[secret.n - 1] == '\n' || secret.p[secret.n - 1] == '\r'))
+        secret.p[--secret.n] = 0;
+    SR_TRY(answer_all(c, buf_cstr(&secret), &told, err));
+    out_begin(c);
+    out_u64(c, "told", told);
+    out_end(c);
     return SR_OK;
 }

@@ -47,6 +47,12 @@ static const struct cli_opt o_mail_install[] = {
     OPT("--gateway", "URL", "where the app fetches contents (default: the network's gateway)"),
 };
 
+static const struct cli_opt o_telegram_bot[] = {
+    OPT("--token-file", "FILE", "the bot's token; - is standard input (else asked for)"),
+    OPT("--api", "URL", "another Bot API server (default https://api.telegram.org)"),
+    OPT("--once", NULL, "tell who has written already, and end"),
+};
+
 #define CONTACTS_SAID                                                                              \
     "A contact is protected data with an address of this kind, granted to the network's app or "   \
     "its\nwhitelist. WHO: of somebody else. Addresses are never told: a contact goes by its "      \
@@ -68,6 +74,10 @@ static const struct cli_opt o_mail_install[] = {
     "May be repeated: another secret makes another app\non the same whitelist. Who acts owns "     \
     "all of it. A gateway on this machine goes by the name gateway.test:\nstrongroom up "          \
     "--egress-loopback gateway.test."
+
+#define BOT_SAID                                                                                   \
+    "That is what people protect. Runs until it is stopped (Ctrl-C, or as a service); the token "  \
+    "is the one of\nthe app's secret. Nothing is kept: chat ids are told to their owners alone."
 
 #define CLI_MAIL_COMMANDS                                                                          \
     {                                                                                              \
@@ -138,4 +148,12 @@ static const struct cli_opt o_mail_install[] = {
          "give the network its Telegram app",                                                      \
          INSTALL_SAID,                                                                             \
          N(o_mail_install),                                                                        \
-         cmd_message_install},
+         cmd_message_install},                                                                     \
+        {"telegram bot",                                                                           \
+         "",                                                                                       \
+         0,                                                                                        \
+         0,                                                                                        \
+         "tell who writes to one's bot his chat id",                                               \
+         BOT_SAID,                                                                                 \
+         N(o_telegram_bot),                                                                        \
+         cmd_telegram_bot},

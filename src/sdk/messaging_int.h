@@ -96,3 +96,13 @@ SR_CHECK sr_status delivery_of_bulk(const struct json_val *released, const struc
  * 2 invalid, 0 unknown. */
 SR_CHECK sr_status delivery_of_callback(struct slice told, struct sr_delivery *ret,
                                         struct sr_err *err);
+
+/* ---- telegram_bot.c: pure */
+
+struct telegram_update {
+    uint64_t id, chat;
+    bool is_private; /* from one person, whose id chat is */
+};
+/* The Bot API's answer to getUpdates; at most max of them. */
+SR_CHECK sr_status telegram_updates_read(const struct json_val *root, struct telegram_update *ret,
+                                         size_t max, size_t *ret_n, struct sr_err *err);

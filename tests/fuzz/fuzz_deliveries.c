@@ -19,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (delivery_of_callback(slice_of(data, size), &d, &err) == SR_OK) whole(&d);
     (void)slice_cut(slice_of(data, size), 0, &released, &result);
     if (json_parse(result, &b, NULL) != SR_OK) return 0;
+    struct telegram_update u[4];
+    size_t n = 0;
+    if (telegram_updates_read(json_root(b), u, 4, &n, NULL) == SR_OK) SR_ASSERT(n <= 4);
     d = (struct sr_delivery){0};
     if (delivery_of_one(json_root(b), &d, NULL) == SR_OK) whole(&d);
     if (json_parse(released, &a, NULL) != SR_OK) return 0;

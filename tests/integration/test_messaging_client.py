@@ -285,9 +285,47 @@ class Client(unittest.TestCase):
         self.assertIn('does not contain "telegram_chatId:string"',
                       self.send(self.contact("mail", "a@example.com"), "--content", "x", channel="telegram", code=3).error)
 
+    def bot_command(self, api, token="12:AB", code=0):
+        trusted = {"SSL_CERT_FILE": self.certs.path("ours-ca.pem")}
+        return self.n.cli("telegram", "bot", "--once", "--token-file", self.n.file("token", token + "\n"), "--api",
+                          f"https://localhost:{api.port}", code=code, env=trusted)
+
+    def test_14_the_bot_tells_who_writes_his_chat_id(self):
+        waiting = [{"update_id": 7, "message": {"text": "/start", "chat": {"id": 123456789012, "type": "private"}}},
+                   {"update_id": 8, "message": {"text": "hi all", "chat": {"id": -100123, "type": "supergroup"}}},
+                   {"update_id": 9, "edited_message": {}},
+                   {"update_id": 10, "message": {"text": "x", "chat": {"id": 55, "type": "private"}}},
+                   {"update_id": 11, "message": {"text": "/start", "chat": {"id": 66, "type": "private"}}}]
+        sent = []
+
+        def bot(_method, path, _headers, body):
+            got = json.loads(body)
+            if not path.startswith("/bot12:AB/"):
+                return answer_json({"ok": False}, 401)
+            if path.endswith("/getUpdates"):
+                return answer_json({"ok": True, "result": [u for u in waiting if u["update_id"] >= got["offset"]]})
+            sent.append(got)
+            return answer_json({"ok": True}, 403 if got["chat_id"] == "55" else 200)  # 55 has blocked it meanwhile
+        api = Api(self.certs.server(), bot)
+        self.addCleanup(api.close)
+        a = self.bot_command(api)
+        self.assertEqual(a["told"], 2)
+        self.assertEqual([m["chat_id"] for m in sent], ["123456789012", "55", "66"])
+        self.assertIn('{"telegram_chatId":"123456789012"}', sent[0]["text"])
+        self.assertEqual(json.loads(api.requests[-1]["body"])["offset"], 12)  # acknowledged
+        a = self.bot_command(api, "12:wrong", code=3)
+        self.assertIn("token", a.error)
+        self.assertNotIn("12:wrong", a.out + a.err)
+        self.bot_command(api, "no token!", code=2)
+        for status, code in ((409, 3), (500, 5), (429, 5)):
+            busy = Api(self.certs.server(), lambda *_, s=status: answer_json({"ok": False}, s))
+            self.addCleanup(busy.close)
+            self.assertNotIn("12:AB", self.bot_command(busy, code=code).out)
+        self.n.cli("telegram", "bot", "--once", "--token-file", self.n.file("token", "1:A"), "--api", "http://127.0.0.1:9", code=2)
+
     # ---- another secret, another start
 
-    def test_14_a_new_secret_is_a_new_app_and_grants_stay_good(self):
+    def test_15_a_new_secret_is_a_new_app_and_grants_stay_good(self):
         n = self.n
         d = self.contact("mail", "alice@example.com", "--count", "5")
         same = self.install("mail", self.mail_secret("the first"))

@@ -303,6 +303,31 @@ static void silence_is_no_success(void **state) {
     free(o.list);
 }
 
+static void updates_of_a_bot_tell_whom_to_answer(void **state) {
+    (void)state;
+    static const char text[] =
+        "{\"ok\":true,\"result\":[{\"update_id\":7,\"message\":{\"chat\":{\"id\":5,\"type\":"
+        "\"private\"}}},"
+        "{\"update_id\":8,\"message\":{\"chat\":{\"id\":-5,\"type\":\"group\"}}},"
+        "{\"update_id\":9,\"message\":{\"chat\":{\"id\":6,\"type\":\"channel\"}}},{\"update_id\":"
+        "10}]}";
+    static const char *const bad[] = {"{}", "[]", "{\"result\":5}", "{\"result\":[{}]}",
+                                      "{\"result\":[{\"update_id\":-1}]}"};
+    struct telegram_update u[3];
+    size_t n = 0;
+    cleanup_json struct json *doc = NULL;
+    assert_int_equal(json_parse(slice_str(text), &doc, NULL), SR_OK);
+    assert_int_equal(telegram_updates_read(json_root(doc), u, 3, &n, NULL), SR_OK);
+    assert_int_equal(n, 3); /* as many as fit */
+    assert_true(u[0].is_private && u[0].chat == 5 && u[0].id == 7);
+    assert_false(u[1].is_private || u[2].is_private);
+    for (size_t i = 0; i < SR_ARRAY_LEN(bad); i++) {
+        cleanup_json struct json *other = NULL;
+        assert_int_equal(json_parse(slice_str(bad[i]), &other, NULL), SR_OK);
+        assert_int_equal(telegram_updates_read(json_root(other), u, 3, &n, NULL), SR_E_MALFORMED);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(texts_have_the_lengths_of_the_official_clients),
@@ -313,6 +338,7 @@ int main(void) {
         cmocka_unit_test(every_outcome_of_the_official_apps_is_understood),
         cmocka_unit_test(an_outcome_that_is_none_is_refused),
         cmocka_unit_test(silence_is_no_success),
+        cmocka_unit_test(updates_of_a_bot_tell_whom_to_answer),
     };
     return cmocka_run_group_tests_name("sdk/messaging", t, NULL, NULL);
 }
