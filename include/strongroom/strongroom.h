@@ -35,6 +35,7 @@ extern "C" {
 #define SR_CID_TEXT    72 /* base58 CIDv0 or base32 CIDv1, NUL */
 
 #define SR_MAX_FILES      1024                /* files of one protected data */
+#define SR_MAX_AUTH       4096                /* bytes of an Authorization header's value */
 #define SR_MAX_JSON       (16u << 20)         /* bytes of a JSON object to protect */
 #define SR_MAX_SECRETS    16                  /* requester secrets of one run */
 #define SR_MAX_INPUTS     64                  /* input file URLs of one run */
@@ -197,8 +198,12 @@ struct sr_protect {           /* either paths or json */
     size_t json_len;
     const char *name;       /* NULL: "" */
     const char *secret_key; /* use this key (base64 of 32 bytes); NULL: a new one */
-    sr_key_fn key_made;     /* NULL: the key is kept nowhere but in the secret service */
+    sr_key_fn key_made;     /* NULL: the key is kept nowhere but in the secret service. An upload
+                               that is continued has the key of its beginning */
     void *key_arg;
+    const char *upload_url;         /* origin of an IPFS node's or pinning service's RPC (Kubo's
+                                       /api/v0/add) to store it with; NULL: the network's own store */
+    const char *secret_upload_auth; /* value of the Authorization header for it; NULL: none */
 };
 SR_PUBLIC SR_WARN sr_status sr_data_protect(struct sr_client *c, const struct sr_protect *p,
                                             struct sr_data *ret_d, struct sr_err *err);

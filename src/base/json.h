@@ -43,8 +43,7 @@ bool json_is(const struct json_val *v, json_type t); /* false for NULL */
 const struct json_val *json_get(const struct json_val *obj,
                                 const char *key); /* NULL: absent or not an object */
 const struct json_val *json_at(const struct json_val *arr,
-                               size_t i); /* array item or object value */
-struct slice json_key_at(const struct json_val *obj, size_t i);
+                               size_t i);  /* array item or object value */
 size_t json_len(const struct json_val *v); /* items or members; 0 for others */
 /* Iteration in O(1) a step: for (v = json_first(a); v; v = json_next(v)); json_key(v) is its key in
  * an object. */
@@ -88,7 +87,6 @@ void jw_str(struct jw *w, struct slice s); /* escapes; invalid UTF-8 becomes U+F
 void jw_cstr(struct jw *w, const char *s);
 void jw_u64(struct jw *w, uint64_t v);
 void jw_i64(struct jw *w, int64_t v);
-void jw_double(struct jw *w, double v); /* finite; three decimals at most */
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
 void jw_raw(struct jw *w, struct slice json);  /* a ready value */

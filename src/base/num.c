@@ -99,50 +99,42 @@ bool hex_decode_buf(struct slice text, struct buf *b) {
     return p && hex_bytes(s, p, s.n / 2);
 }
 
-/* The character of a six-bit value; c62 and c63 differ between the two alphabets. */
-static uint8_t b64_char(int v, int c62, int c63) {
+/* The character of a six-bit value. */
+static uint8_t b64_char(int v) {
     return (uint8_t)((in_range(v, 0, 25) & ('A' + v)) | (in_range(v, 26, 51) & ('a' + v - 26)) |
-                     (in_range(v, 52, 61) & ('0' + v - 52)) | (in_range(v, 62, 62) & c62) |
-                     (in_range(v, 63, 63) & c63));
+                     (in_range(v, 52, 61) & ('0' + v - 52)) | (in_range(v, 62, 62) & '+') |
+                     (in_range(v, 63, 63) & '/'));
 }
 
-static int b64_value(int c, int c62, int c63) {
+static int b64_value(int c) {
     return -1 + (in_range(c, 'A', 'Z') & (c - 'A' + 1)) + (in_range(c, 'a', 'z') & (c - 'a' + 27)) +
-           (in_range(c, '0', '9') & (c - '0' + 53)) + (in_range(c, c62, c62) & 63) +
-           (in_range(c, c63, c63) & 64);
+           (in_range(c, '0', '9') & (c - '0' + 53)) + (in_range(c, '+', '+') & 63) +
+           (in_range(c, '/', '/') & 64);
 }
 
-static void b64_encode(struct buf *b, struct slice s, int c62, int c63, bool pad) {
+void base64_encode(struct buf *b, struct slice s) {
     size_t full = s.n / 3, rest = s.n % 3;
     if (full > SIZE_MAX / 4 - 1) {
         if (b->bad == SR_OK) b->bad = SR_E_TOOBIG;
         return;
     }
-    size_t n = full * 4 + (rest ? (pad ? 4 : rest + 1) : 0);
+    size_t n = full * 4 + (rest ? 4 : 0);
     uint8_t *d = buf_grow(b, n);
     if (!d) return;
     const uint8_t *p = s.p;
     for (size_t i = 0; i < full; i++, p += 3, d += 4) {
         unsigned v = (unsigned)p[0] << 16 | (unsigned)p[1] << 8 | p[2];
-        for (int k = 0; k < 4; k++) d[k] = b64_char((int)(v >> (18 - 6 * k) & 63u), c62, c63);
+        for (int k = 0; k < 4; k++) d[k] = b64_char((int)(v >> (18 - 6 * k) & 63u));
     }
     if (!rest) return;
     unsigned v = (unsigned)p[0] << 16 | (rest == 2 ? (unsigned)p[1] << 8 : 0);
-    for (size_t k = 0; k <= rest; k++)
-        d[k] = b64_char((int)(v >> (18 - 6 * (int)k) & 63u), c62, c63);
-    for (size_t k = rest + 1; pad && k < 4; k++) d[k] = '=';
+    for (size_t k = 0; k <= rest; k++) d[k] = b64_char((int)(v >> (18 - 6 * (int)k) & 63u));
+    for (size_t k = rest + 1; k < 4; k++) d[k] = '=';
 }
 
-static bool b64_decode(struct slice s, struct buf *b, int c62, int c63, bool pad) {
-    if (pad) {
-        if (s.n % 4) return false;
-        size_t eq = 0;
-        while (eq < 2 && s.n && s.p[s.n - 1] == '=') {
-            s.n--;
-            eq++;
-        }
-        if (eq && (s.n + eq) % 4) return false;
-    }
+bool base64_decode(struct slice s, struct buf *b) {
+    if (s.n % 4) return false;
+    for (unsigned eq = 0; eq < 2 && s.n && s.p[s.n - 1] == '='; eq++) s.n--;
     size_t full = s.n / 4, rest = s.n % 4;
     if (rest == 1) return false;
     size_t n = full * 3 + (rest ? rest - 1 : 0), before = b->n;
@@ -153,7 +145,7 @@ static bool b64_decode(struct slice s, struct buf *b, int c62, int c63, bool pad
     for (size_t i = 0; i < full; i++, p += 4, d += 3) {
         unsigned v = 0;
         for (int k = 0; k < 4; k++) {
-            int x = b64_value(p[k], c62, c63);
+            int x = b64_value(p[k]);
             bad |= x;
             v = v << 6 | ((unsigned)x & 63u);
         }
@@ -164,7 +156,7 @@ static bool b64_decode(struct slice s, struct buf *b, int c62, int c63, bool pad
     if (rest) {
         unsigned v = 0;
         for (size_t k = 0; k < 4; k++) {
-            int x = k < rest ? b64_value(p[k], c62, c63) : 0;
+            int x = k < rest ? b64_value(p[k]) : 0;
             bad |= x;
             v = v << 6 | ((unsigned)x & 63u);
         }
@@ -181,19 +173,6 @@ static bool b64_decode(struct slice s, struct buf *b, int c62, int c63, bool pad
         return false;
     }
     return true;
-}
-
-void base64_encode(struct buf *b, struct slice s) {
-    b64_encode(b, s, '+', '/', true);
-}
-bool base64_decode(struct slice text, struct buf *b) {
-    return b64_decode(text, b, '+', '/', true);
-}
-void base64url_encode(struct buf *b, struct slice s) {
-    b64_encode(b, s, '-', '_', false);
-}
-bool base64url_decode(struct slice text, struct buf *b) {
-    return b64_decode(text, b, '-', '_', false);
 }
 
 static bool fixed_hex(struct slice text, void *dst, size_t n) {

@@ -27,8 +27,6 @@ SR_CHECK bool hex_decode_buf(struct slice text, struct buf *b);
  * on the bytes. */
 void base64_encode(struct buf *b, struct slice s);
 SR_CHECK bool base64_decode(struct slice text, struct buf *b);
-void base64url_encode(struct buf *b, struct slice s); /* no padding */
-SR_CHECK bool base64url_decode(struct slice text, struct buf *b);
 
 /* An Ethereum address and a 32-byte hash: stored as bytes, accepted in any letter case. */
 struct addr {

@@ -225,6 +225,9 @@ sr_status cmd_share_create(struct cli *c, struct sr_err *err);
 sr_status cmd_share_close(struct cli *c, struct sr_err *err);
 sr_status cmd_share_offer(struct cli *c, struct sr_err *err);
 sr_status cmd_share_whitelist(struct cli *c, struct sr_err *err);
+sr_status cmd_share_install(struct cli *c, struct sr_err *err);
+/* The acting wallet's whitelist, when it has just one. */
+sr_status share_own_list(struct cli *c, char ret_list[SR_ADDR_TEXT], struct sr_err *err);
 sr_status cmd_share_allow(struct cli *c, struct sr_err *err);
 sr_status cmd_share_app(struct cli *c, struct sr_err *err);
 sr_status cmd_share_add(struct cli *c, struct sr_err *err);

@@ -30,9 +30,15 @@ static void hide_argument(const char *text) {
     explicit_bzero((char *)(uintptr_t)text, strlen(text));
 }
 
-/* A new file, readable to its owner only; nothing is overwritten. */
+/* A new file, readable to its owner only; nothing is overwritten. An upload that is continued finds
+ * the file that its beginning has written. */
 static sr_status keep_key(void *arg, const char *secret_key, struct sr_err *err) {
     const char *path = arg;
+    cleanup_buf_wipe struct buf kept;
+    buf_init(&kept, 256);
+    if (fs_read(path, &kept, NULL) == SR_OK &&
+        slice_eq(slice_trim(buf_slice(&kept)), slice_str(secret_key)))
+        return SR_OK;
     cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return sr_fail(err, SR_E_SYS, "can't make the key file %s", path);
     SR_TRY(fd_write_all(fd, secret_key, strlen(secret_key), err));
@@ -43,6 +49,21 @@ static sr_status read_key(struct cli *c, struct buf *secret_key, struct sr_err *
     const char *path = cli_value(c, "--key-file");
     buf_init(secret_key, 256);
     return path ? cli_read_file(path, 256, secret_key, err) : SR_OK;
+}
+
+/* Another node than the network's store; auth holds what the file says. */
+static sr_status upload_opts(struct cli *c, struct sr_protect *p, struct buf *auth,
+                             struct sr_err *err) {
+    const char *path = cli_value(c, "--upload-auth");
+    buf_init(auth, SR_MAX_AUTH);
+    p->upload_url = cli_value(c, "--upload-url");
+    if (!path) return SR_OK;
+    if (!p->upload_url) return sr_fail(err, SR_E_USAGE, "--upload-auth goes with --upload-url");
+    SR_TRY(cli_read_file(path, SR_MAX_AUTH, auth, err));
+    while (auth->n > 0 && (auth->p[auth->n - 1] == '\n' || auth->p[auth->n - 1] == '\r'))
+        auth->p[--auth->n] = 0;
+    p->secret_upload_auth = buf_cstr(auth);
+    return SR_OK;
 }
 
 /* Each path by itself; what fails is told, and the others go on. */
@@ -83,7 +104,8 @@ sr_status cmd_data_protect(struct cli *c, struct sr_err *err) {
                *object = cli_value(c, "--object"), *keep = cli_value(c, "--key-out");
     struct sr_protect p = {.name = name};
     struct sr_data d = {0};
-    cleanup_buf_wipe struct buf json, key;
+    cleanup_buf_wipe struct buf json, key, auth;
+    SR_TRY(upload_opts(c, &p, &auth, err));
     buf_init(&json, SR_MAX_JSON);
     buf_init(&key, 0);
     if ((c->n_args > 0) + (text != NULL) + (object != NULL) != 1) {

@@ -96,11 +96,12 @@ sr_status cmd_share_app(struct cli *c, struct sr_err *err) {
 sr_status cmd_share_add(struct cli *c, struct sr_err *err) {
     uint64_t id;
     char tx[SR_HASH_TEXT];
+    char own[SR_ADDR_TEXT];
     const char *list = cli_value(c, "--whitelist");
     SR_TRY(id_of(c->args[0], &id, err));
     if (!list) {
-        sr_hint(err, "strongroom share whitelist APP makes one");
-        return sr_fail(err, SR_E_USAGE, "which apps may use it? --whitelist is missing");
+        SR_TRY(share_own_list(c, own, err));
+        list = own;
     }
     SR_TRY(sr_share_add(c->client, id, c->args[1], list, tx, err));
     return done(c, "data", c->args[1], tx);

@@ -44,6 +44,11 @@ static const struct cli_opt o_protect[] = {
     OPT("--each", NULL, "make one protected data of each PATH, named by it"),
     OPT("--key-out", "FILE", "also write the key to a new FILE (mode 0600)"),
     OPT("--key-file", "FILE", "use the key in FILE (32 bytes in base64) instead of a new one"),
+    OPT("--upload-url", "URL",
+        "store it with this IPFS node or pinning service (Kubo's RPC), not with the network's "
+        "store"),
+    OPT("--upload-auth", "FILE",
+        "FILE has the Authorization header for it, as: Bearer TOKEN; - is standard input"),
 };
 static const struct cli_opt o_key[] = {
     OPT("--key-file", "FILE", "its key, as data protect --key-out wrote it; - is standard input")};
@@ -147,7 +152,7 @@ static const struct cli_opt o_offer[] = {
     OPT("--stop", NULL, "no new subscriptions"),
 };
 static const struct cli_opt o_share_add[] = {
-    OPT("--whitelist", "LIST", "the apps that may use it: strongroom share whitelist")};
+    OPT("--whitelist", "LIST", "the apps that may use it; the wallet's own, when it has just one")};
 static const struct cli_opt o_price[] = {OPT("--price", "NRLC", "price")};
 static const struct cli_opt o_max_price[] = {
     OPT("--max-price", "NRLC", "refuse to pay more (default 0)")};
@@ -271,7 +276,10 @@ const struct cli_cmd cli_commands[] = {
      "line can be seen by\n"
      "other users of this machine while the command starts; --json - reads it from standard input. "
      "A second --json\n"
-     "without a text asks for JSON output, as everywhere. Prints address, CID and checksum.",
+     "without a text asks for JSON output, as everywhere. Prints address, CID and checksum.\n"
+     "An upload of files that was interrupted goes on where it stopped when the same command is "
+     "given again, while\n"
+     "the store keeps it (ten minutes).",
      N(o_protect), cmd_data_protect},
     {"data push-key", "ADDR", 1, 1, "hand the key of data over to the secret service",
      "When that failed while it was protected, and --key-out kept the key.", N(o_key),
@@ -380,6 +388,11 @@ const struct cli_cmd cli_commands[] = {
      cmd_share_list},
     {"share show", "ID", 1, 1, "a collection, its data and terms, and who has access now", "", NONE,
      cmd_share_show},
+    {"share install", "", 0, 0, "the delivery app, ready to share data with",
+     "Deploys the app that hands content over to who rented it, gives it to the sharing contract, "
+     "and makes a\n"
+     "whitelist of it. Done once; later calls show both.",
+     NONE, cmd_share_install},
     {"share app", "APP", 1, 1, "hand an app to the sharing contract, for good",
      "Only such apps can be run on shared data. It cannot be taken back.", NONE, cmd_share_app},
     {"share whitelist", "[APP...]", 0, SR_SHARE_MAX_APPS, "make a list of apps that only grows",

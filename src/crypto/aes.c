@@ -120,21 +120,15 @@ sr_status aes_gcm_open_raw(struct slice secret_key, const uint8_t nonce[GCM_NONC
     return ossl_fail(err, SR_E_CRYPTO, "cannot open sealed data: wrong key, or it was changed");
 }
 
-sr_status aes128_ctr(struct slice secret_key16, const uint8_t iv[16], struct slice in,
-                     struct buf *ret, struct sr_err *err) {
-    if (secret_key16.n != 16)
-        return sr_fail(err, SR_E_CRYPTO, "an AES-128 key of %zu bytes", secret_key16.n);
+sr_status aes128_ctr(const uint8_t secret_key16[16], const uint8_t iv[16], struct slice in,
+                     uint8_t *ret, struct sr_err *err) {
     if (in.n > AES_PART_MAX) return sr_fail(err, SR_E_TOOBIG, "AES input of %zu bytes", in.n);
     crypto_init();
-    size_t before = ret->n;
     int n = 0;
-    uint8_t *out = buf_grow(ret, in.n);
-    if (!out && in.n) return buf_status(ret, err);
     EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
-    bool ok = x && EVP_EncryptInit_ex2(x, EVP_aes_128_ctr(), secret_key16.p, iv, NULL) == 1 &&
-              (in.n == 0 || EVP_EncryptUpdate(x, out, &n, in.p, (int)in.n) == 1);
+    bool ok = x && EVP_EncryptInit_ex2(x, EVP_aes_128_ctr(), secret_key16, iv, NULL) == 1 &&
+              (in.n == 0 || EVP_EncryptUpdate(x, ret, &n, in.p, (int)in.n) == 1) &&
+              (size_t)n == in.n;
     EVP_CIPHER_CTX_free(x);
-    if (ok) return SR_OK;
-    ret->n = before;
-    return ossl_fail(err, SR_E_NOMEM, "AES-128-CTR failed");
+    return ok ? SR_OK : ossl_fail(err, SR_E_NOMEM, "AES-128-CTR failed");
 }

@@ -162,8 +162,8 @@ SR_CHECK sr_status aes_gcm_open(const struct sr_secret *key, struct slice aad, s
 
 /* AES-128-CTR over in, for Ethereum keystores (both directions are the same); ret gets in.n bytes.
  */
-SR_CHECK sr_status aes128_ctr(struct slice secret_key16, const uint8_t iv[16], struct slice in,
-                              struct buf *ret, struct sr_err *err);
+SR_CHECK sr_status aes128_ctr(const uint8_t secret_key16[16], const uint8_t iv[16], struct slice in,
+                              uint8_t *ret, struct sr_err *err);
 
 /* ---- RSA: keys of results
  * ---------------------------------------------------------------------------------- */

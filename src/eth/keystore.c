@@ -8,16 +8,6 @@
 #define PBKDF2_MAX    10000000u /* rounds: some seconds */
 #define SALT_MAX      256u
 
-static sr_status aes_128_ctr(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
-                             uint8_t *out, size_t n, struct sr_err *err) {
-    EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    int m = 0;
-    bool ok = c && EVP_EncryptInit_ex(c, EVP_aes_128_ctr(), NULL, key, iv) == 1 &&
-              EVP_EncryptUpdate(c, out, &m, in, (int)n) == 1 && (size_t)m == n;
-    EVP_CIPHER_CTX_free(c);
-    return ok ? SR_OK : sr_fail(err, SR_E_CRYPTO, "AES failed");
-}
-
 static struct hash mac_of(const uint8_t derived[DERIVED_BYTES], const uint8_t *cipher, size_t n) {
     struct keccak k;
     keccak_init(&k);
@@ -47,7 +37,7 @@ sr_status keystore_write(const struct sr_secret *key, struct slice secret_passwo
     SR_TRY(secret_new(DERIVED_BYTES, &d, err));
     SR_TRY(scrypt_derive(secret_password, slice_of(salt, 32), scrypt_n, 8, 1, d.p, DERIVED_BYTES,
                          err));
-    SR_TRY(aes_128_ctr(d.p, iv, key->p, cipher, KEY_BYTES, err));
+    SR_TRY(aes128_ctr(d.p, iv, secret_slice(key), cipher, err));
     struct hash mac = mac_of(d.p, cipher, KEY_BYTES);
     char u[33];
     hex_encode(u, rnd, 16);
@@ -155,7 +145,7 @@ sr_status keystore_read(struct slice json, struct slice secret_password, struct 
         return st;
     }
     SR_TRY(secret_new(KEY_BYTES, &k, err));
-    SR_TRY(aes_128_ctr(d.p, iv, cipher, k.p, KEY_BYTES, err));
+    SR_TRY(aes128_ctr(d.p, iv, slice_of(cipher, KEY_BYTES), k.p, err));
     struct addr got, named;
     SR_TRY(secp_address(&k, &got, err));
     if (keystore_address(json, &named, NULL) == SR_OK && !addr_eq(&got, &named))

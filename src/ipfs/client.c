@@ -12,6 +12,7 @@
  */
 
 #define PART_TAIL_ROOM 64u
+#define AUTH_MAX       (8u << 10)
 #define ADD_PIECE      (128u * 1024)
 
 struct upload {
@@ -89,10 +90,12 @@ static sr_status answer_check(const struct http_answer *a, const char *url, stru
                    what.p ? (const char *)what.p : "");
 }
 
-sr_status ipfs_add_pieces(const char *node, ipfs_next_fn next, void *arg, uint64_t size,
-                          struct dag_builder *fed, struct dag_result *ret, struct sr_err *err) {
+sr_status ipfs_add_pieces(const char *node, const char *secret_auth, ipfs_next_fn next, void *arg,
+                          uint64_t size, struct dag_builder *fed, struct dag_result *ret,
+                          struct sr_err *err) {
     uint8_t seed[16];
     char mark[2 * sizeof seed + 1], head[256], tail[PART_TAIL_ROOM], type[96], url[512];
+    cleanup_buf_wipe struct buf auth;
     struct upload u = {.next = next, .arg = arg, .dag = fed, .size = size};
     cleanup_answer struct http_answer a = {0};
     struct cid theirs;
@@ -108,7 +111,10 @@ sr_status ipfs_add_pieces(const char *node, ipfs_next_fn next, void *arg, uint64
     if (nu < 0 || (size_t)nu >= sizeof url) return sr_fail(err, SR_E_TOOBIG, "the node's URL");
     u.head = slice_of(head, (size_t)nh);
     u.tail = slice_of(tail, (size_t)nt);
-    const char *headers[] = {type, NULL};
+    buf_init(&auth, AUTH_MAX);
+    buf_printf(&auth, "Authorization: %s", secret_auth ? secret_auth : "");
+    SR_TRY(buf_status(&auth, err));
+    const char *headers[] = {type, secret_auth ? buf_cstr(&auth) : NULL, NULL};
     struct http_call call = {.method = "POST",
                              .url = url,
                              .headers = headers,
@@ -153,7 +159,7 @@ sr_status ipfs_add(const char *node, ipfs_read_fn read, void *arg, uint64_t size
     if (!room) return sr_fail(err, SR_E_NOMEM, "no memory for an upload");
     r.room = room;
     SR_TRY(dag_new(NULL, NULL, &r.dag, err));
-    sr_status st = ipfs_add_pieces(node, read_next, &r, size, r.dag, ret, err);
+    sr_status st = ipfs_add_pieces(node, NULL, read_next, &r, size, r.dag, ret, err);
     dag_free(r.dag);
     return st;
 }

@@ -30,12 +30,13 @@ typedef sr_status (*ipfs_next_fn)(void *arg, struct slice *ret_piece, struct sr_
 /*
  * ipfs_add_pieces - ipfs_add without copies, for content that is made in pieces elsewhere
  *
+ * secret_auth   the value of an Authorization header, for a node that is somebody's; NULL: none
  * fed      borrowed: a builder that got the same bytes by the time next gives the end; it is ended
  *          here. So the maker of the content can hash it on its own thread.
  */
-SR_CHECK sr_status ipfs_add_pieces(const char *node, ipfs_next_fn next, void *arg, uint64_t size,
-                                   struct dag_builder *fed, struct dag_result *ret,
-                                   struct sr_err *err);
+SR_CHECK sr_status ipfs_add_pieces(const char *node, const char *secret_auth, ipfs_next_fn next,
+                                   void *arg, uint64_t size, struct dag_builder *fed,
+                                   struct dag_result *ret, struct sr_err *err);
 SR_CHECK sr_status ipfs_add_bytes(const char *node, struct slice data, struct dag_result *ret,
                                   struct sr_err *err);
 

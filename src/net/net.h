@@ -256,6 +256,5 @@ SR_CHECK sr_status ws_accept(struct http_req *rq, size_t max_message, struct ws 
  * SR_E_CANCELLED when it has ended. */
 SR_CHECK sr_status ws_recv(struct ws *w, uint64_t timeout_ms, struct buf *b, struct sr_err *err);
 SR_CHECK sr_status ws_send(struct ws *w, struct slice text, struct sr_err *err); /* text frame */
-SR_CHECK sr_status ws_send_binary(struct ws *w, struct slice data, struct sr_err *err);
 void ws_shutdown(struct ws *w); /* wakes its reader with SR_E_CANCELLED; for another fiber's use */
 void ws_close(struct ws *w);    /* accepts NULL */

@@ -195,16 +195,10 @@ static sr_status send_frame(struct ws *w, ws_opcode op, struct slice data, struc
     return st;
 }
 
-static sr_status send_message(struct ws *w, ws_opcode op, struct slice data, struct sr_err *err) {
+sr_status ws_send(struct ws *w, struct slice text, struct sr_err *err) {
     SR_ASSERT(w->magic == WS_MAGIC);
     if (w->ended || w->close_sent) return sr_fail(err, SR_E_CANCELLED, "the websocket has ended");
-    return send_frame(w, op, data, err);
-}
-sr_status ws_send(struct ws *w, struct slice text, struct sr_err *err) {
-    return send_message(w, WS_TEXT, text, err);
-}
-sr_status ws_send_binary(struct ws *w, struct slice data, struct sr_err *err) {
-    return send_message(w, WS_BINARY, data, err);
+    return send_frame(w, WS_TEXT, text, err);
 }
 
 static void send_close(struct ws *w, struct slice payload) {

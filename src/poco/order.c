@@ -74,11 +74,6 @@ static const struct {
                       "requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address "
                       "beneficiary,address callback,string params,bytes32 salt)"},
 };
-static const char *const op_type[POCO_KINDS] = {
-    "AppOrderOperation(AppOrder order,uint256 operation)",
-    "DatasetOrderOperation(DatasetOrder order,uint256 operation)",
-    "WorkerpoolOrderOperation(WorkerpoolOrder order,uint256 operation)",
-    "RequestOrderOperation(RequestOrder order,uint256 operation)"};
 
 #define A9 "(address,uint256,uint256,bytes32,address,address,address,bytes32,bytes)"
 const char *const poco_order_abi[POCO_KINDS] = {
@@ -189,21 +184,6 @@ struct hash poco_salted_hash(const struct poco_salting *s, uint64_t salt) {
 
 struct hash poco_order_hash(const struct poco_domain *d, const struct poco_order *o) {
     struct hash s = poco_struct_hash(o);
-    return eip712_digest(&d->separator, &s);
-}
-
-struct hash poco_op_hash(const struct poco_domain *d, const struct poco_order *o, poco_op op) {
-    struct keccak k;
-    keccak_init(&k);
-    keccak_add(&k, slice_str(op_type[o->kind]));
-    keccak_add(&k, slice_str(kinds[o->kind].type));
-    struct hash type = keccak_end(&k), s = poco_struct_hash(o);
-    uint8_t w[32] = {[31] = (uint8_t)op};
-    keccak_init(&k);
-    put_hash(&k, type);
-    put_hash(&k, s);
-    keccak_add(&k, slice_of(w, 32));
-    s = keccak_end(&k);
     return eip712_digest(&d->separator, &s);
 }
 

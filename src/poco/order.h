@@ -121,7 +121,6 @@ struct poco_salting {
 struct poco_salting poco_salting_of(const struct poco_domain *d, const struct poco_order *o);
 struct hash poco_salted_hash(const struct poco_salting *s, uint64_t salt);
 typedef enum { POCO_OP_SIGN = 0, POCO_OP_CLOSE = 1 } poco_op;
-struct hash poco_op_hash(const struct poco_domain *d, const struct poco_order *o, poco_op op);
 /* Fills o->sign with the key's signature. Whether the key owns the resource is the caller's care.
  */
 SR_CHECK sr_status poco_order_sign(struct poco_order *o, const struct poco_domain *d,

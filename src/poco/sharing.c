@@ -109,26 +109,9 @@ sr_status erc721_enc_approve(struct buf *b, const struct addr *to, const struct 
 
 /* ---- events */
 
-#define EVENT_ROW(name, sig, types, indexed) [name] = {sig, types, indexed},
-static const struct {
-    const char *sig, *types;
-    unsigned indexed;
-} events[SHARE_EV_N] = {SHARE_EVENTS(EVENT_ROW)};
-#undef EVENT_ROW
-
-struct hash share_topic(share_event e) {
-    static struct hash topics[SHARE_EV_N]; /* filled once; only ever the same values */
-    static bool ready[SHARE_EV_N];
-    if (!ready[e]) {
-        topics[e] = abi_topic(events[e].sig);
-        ready[e] = true;
-    }
-    return topics[e];
-}
-
 static struct share_terms terms_of(const struct abi_val *v) {
-    struct share_terms t = {.price = v->list.v[0].num};
-    (void)!u256_to_u64(v->list.v[1].num, &t.duration); /* 40 bits: abi_decode has checked */
+    struct share_terms t = {.price = v[0].num};
+    (void)!u256_to_u64(v[1].num, &t.duration); /* 40 bits: decoding has checked */
     return t;
 }
 
@@ -138,29 +121,30 @@ static uint64_t seconds_of(const struct abi_val *v) {
     return n;
 }
 
-static void fill(share_event e, const struct abi_val *v, struct share_log *l) {
-    switch (e) {
-    case SHARE_EV_TRANSFER:
+static void fill(const struct abi_val *v, struct share_log *l) {
+    switch (l->event) {
+    case POCO_EV_SHARE_MOVED:
         l->data = v[0].addr;
         l->collection = v[1].num;
         l->old_collection = v[2].num;
         l->whitelist = v[3].addr;
         return;
-    case SHARE_EV_SUBSCRIPTION_PARAMS:
+    case POCO_EV_SHARE_PARAMS:
         l->collection = v[0].num;
         l->terms = terms_of(&v[1]);
         return;
-    case SHARE_EV_SUBSCRIBED:
+    case POCO_EV_SHARE_SUBSCRIPTION:
         l->collection = v[0].num;
-        l->end = seconds_of(&v[1]);
+        l->who = v[1].addr;
+        l->end = seconds_of(&v[2]);
         return;
-    case SHARE_EV_CONSUMED:
+    case POCO_EV_SHARE_CONSUMED:
         l->deal = v[0].hash;
         l->data = v[1].addr;
         l->by_rent = !u256_is_zero(v[2].num);
         return;
-    case SHARE_EV_APP_ADDED: l->who = v[0].addr; return;
-    case SHARE_EV_SOLD:
+    case POCO_EV_WHITELIST_APP: l->who = v[0].addr; return;
+    case POCO_EV_SHARE_SOLD:
         l->collection = v[0].num;
         l->who = v[1].addr;
         l->data = v[2].addr;
@@ -169,9 +153,9 @@ static void fill(share_event e, const struct abi_val *v, struct share_log *l) {
     }
     l->collection = v[0].num;
     l->data = v[1].addr;
-    if (e == SHARE_EV_RENTING) l->terms = terms_of(&v[2]);
-    if (e == SHARE_EV_FOR_SALE) l->terms.price = v[2].num;
-    if (e == SHARE_EV_RENTED) {
+    if (l->event == POCO_EV_SHARE_RENTABLE) l->terms = terms_of(&v[2]);
+    if (l->event == POCO_EV_SHARE_FOR_SALE) l->terms.price = v[2].num;
+    if (l->event == POCO_EV_SHARE_RENTAL) {
         l->who = v[2].addr;
         l->end = seconds_of(&v[3]);
     }
@@ -179,23 +163,12 @@ static void fill(share_event e, const struct abi_val *v, struct share_log *l) {
 
 sr_status share_log_read(const struct hash *topics, size_t n_topics, struct slice data,
                          struct share_log *ret, struct sr_err *err) {
-    unsigned e = 0;
-    for (; n_topics > 0 && e < SHARE_EV_N; e++) {
-        struct hash t = share_topic((share_event)e);
-        if (hash_eq(&t, &topics[0]) && n_topics == events[e].indexed + 1) break;
-    }
-    if (n_topics == 0 || e == SHARE_EV_N)
-        return sr_fail(err, SR_E_NOTFOUND, "not an event of sharing that is known here");
-    cleanup_abi struct abi_out o = {0};
-    struct share_log l = {.event = (share_event)e};
-    SR_TRY(abi_decode(data, events[e].types, &o, err));
-    fill(l.event, o.v, &l);
-    if (events[e].indexed) {
-        static const uint8_t zero[12];
-        if (memcmp(topics[1].b, zero, sizeof zero) != 0)
-            return sr_fail(err, SR_E_MALFORMED, "%s: a topic is malformed", events[e].sig);
-        memcpy(l.who.b, topics[1].b + 12, 20);
-    }
+    struct poco_log p;
+    SR_TRY(poco_log_read(topics, n_topics, data, &p, err));
+    if (p.event < POCO_EV_SHARE_MOVED || p.event > POCO_EV_WHITELIST_APP)
+        return sr_fail(err, SR_E_NOTFOUND, "not an event of sharing");
+    struct share_log l = {.event = p.event};
+    fill(p.arg, &l);
     *ret = l;
     return SR_OK;
 }

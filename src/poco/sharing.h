@@ -60,49 +60,21 @@ SR_CHECK sr_status share_enc_add_app(struct buf *b, const struct addr *app, stru
 SR_CHECK sr_status erc721_enc_approve(struct buf *b, const struct addr *to,
                                       const struct addr *entry, struct sr_err *err);
 
-/* ---- events. X(name, signature, types of what is not indexed, indexed arguments) */
-#define SHARE_EVENTS(X)                                                                            \
-    X(SHARE_EV_TRANSFER, "ProtectedDataTransfer(address,uint256,uint256,address)",                 \
-      "address,uint256,uint256,address", 0)                                                        \
-    X(SHARE_EV_SUBSCRIPTION_PARAMS, "NewSubscriptionParams(uint256,(uint72,uint40))",              \
-      "uint256,(uint72,uint40)", 0)                                                                \
-    X(SHARE_EV_BUNDLED, "ProtectedDataAddedForSubscription(uint256,address)", "uint256,address",   \
-      0)                                                                                           \
-    X(SHARE_EV_UNBUNDLED, "ProtectedDataRemovedFromSubscription(uint256,address)",                 \
-      "uint256,address", 0)                                                                        \
-    X(SHARE_EV_SUBSCRIBED, "NewSubscription(uint256,address,uint48)", "uint256,uint48", 1)         \
-    X(SHARE_EV_RENTING, "ProtectedDataAddedForRenting(uint256,address,(uint72,uint40))",           \
-      "uint256,address,(uint72,uint40)", 0)                                                        \
-    X(SHARE_EV_NOT_RENTING, "ProtectedDataRemovedFromRenting(uint256,address)", "uint256,address", \
-      0)                                                                                           \
-    X(SHARE_EV_RENTED, "NewRental(uint256,address,address,uint48)",                                \
-      "uint256,address,address,uint48", 0)                                                         \
-    X(SHARE_EV_FOR_SALE, "ProtectedDataAddedForSale(uint256,address,uint72)",                      \
-      "uint256,address,uint72", 0)                                                                 \
-    X(SHARE_EV_NOT_FOR_SALE, "ProtectedDataRemovedFromSale(uint256,address)", "uint256,address",   \
-      0)                                                                                           \
-    X(SHARE_EV_SOLD, "ProtectedDataSold(uint256,address,address)", "uint256,address,address", 0)   \
-    X(SHARE_EV_CONSUMED, "ProtectedDataConsumed(bytes32,address,uint8)", "bytes32,address,uint8",  \
-      0)                                                                                           \
-    X(SHARE_EV_APP_ADDED, "NewAppAddedToAddOnlyAppWhitelist(address)", "address", 0)
-#define SHARE_EVENT_ENUM(name, sig, types, indexed) name,
-typedef enum { SHARE_EVENTS(SHARE_EVENT_ENUM) SHARE_EV_N } share_event;
-#undef SHARE_EVENT_ENUM
-struct hash share_topic(share_event e);
+/* ---- events: POCO_EV_SHARE_* and POCO_EV_WHITELIST_APP of calls.h */
 
 /* What an event says; members that it does not speak of are zero. */
 struct share_log {
-    share_event event;
+    poco_event event;
     struct addr data;
-    struct addr who;       /* subscriber, renter, buyer; the app of SHARE_EV_APP_ADDED */
-    struct addr whitelist; /* of SHARE_EV_TRANSFER */
+    struct addr who;       /* subscriber, renter, buyer; the app of POCO_EV_WHITELIST_APP */
+    struct addr whitelist; /* of POCO_EV_SHARE_MOVED */
     struct u256 collection, old_collection;
     struct share_terms terms; /* duration 0 for a sale's price */
     uint64_t end;             /* of a rental or subscription, seconds */
     struct hash deal;
-    bool by_rent; /* SHARE_EV_CONSUMED: a rental, not a subscription */
+    bool by_rent; /* POCO_EV_SHARE_CONSUMED: a rental, not a subscription */
 };
-/* SR_E_NOTFOUND: none of the table; SR_E_MALFORMED. Who emitted it is the caller's check. */
+/* SR_E_NOTFOUND: none of sharing; SR_E_MALFORMED. Who emitted it is the caller's check. */
 SR_CHECK sr_status share_log_read(const struct hash *topics, size_t n_topics, struct slice data,
                                   struct share_log *ret, struct sr_err *err);
 

@@ -332,7 +332,8 @@ static sr_status encrypt_all(struct crypt *c, int out_fd, const struct names *fi
     if (st != SR_OK)
         return blame(ret_cause,
                      st == SR_E_MALFORMED ? "POST_COMPUTE_MALFORMED_ENCRYPTION_PUBLIC_KEY"
-                                          : "POST_COMPUTE_ENCRYPTION_FAILED",
+                     : st == SR_E_CRYPTO  ? "POST_COMPUTE_ENCRYPTION_FAILED"
+                                          : *ret_cause,
                      st);
     SR_TRY(zip_file(c->outer, SLICE_LIT("aes-key.rsa"), ZIP_STORED, buf_slice(&sealed_key), err));
     SR_TRY(zip_begin(c->outer, SLICE_LIT("iexec_out.zip.aes"), ZIP_STORED, NULL,
@@ -356,7 +357,6 @@ sr_status result_archive(int out_fd, const char *public_pem, result_sink sink, v
     if (st == SR_OK && !public_pem) st = zip_all(out_fd, &files, sink, arg, err);
     if (st == SR_OK && public_pem) {
         struct crypt c = {0};
-        *ret_cause = "POST_COMPUTE_ENCRYPTION_FAILED";
         buf_init(&c.out, COPY_BYTES + 2 * AES_IV_BYTES);
         st = zip_writer_new(sink, arg, 0, &c.outer, err);
         if (st == SR_OK) st = encrypt_all(&c, out_fd, &files, public_pem, ret_cause, err);

@@ -39,9 +39,9 @@ struct dataset_sink {
 };
 
 static sr_status put_plain(struct dataset_sink *s, size_t n, struct sr_err *err) {
-    sr_status st = fd_write_all(s->fd, s->plain, n, err);
-    if (st != SR_OK) s->write_failed = true;
-    return st;
+    if (fd_write_all(s->fd, s->plain, n, NULL) == SR_OK) return SR_OK;
+    s->write_failed = true;
+    return sr_fail(err, SR_E_TOOBIG, "the data sets do not fit into the room");
 }
 
 static sr_status dataset_data(void *arg, struct slice data, struct sr_err *err) {
@@ -107,6 +107,7 @@ static sr_status take_dataset(struct room *r, size_t i, struct sr_err *err) {
     if (st == SR_OK) st = expect_input(r, DOOR_DATASET, i, &head, err);
     if (st == SR_OK) st = room_recv_data(r, &head, r->begin.disk_bytes, dataset_data, &s, err);
     bool bad_data = st == SR_OK;
+    if (st == SR_E_TOOBIG) s.write_failed = true; /* it cannot fit */
     if (st == SR_OK) st = dataset_end(&s, &d->checksum, &cause, err);
     if (s.write_failed) {
         sr_hint(err, "the data set needs more room than this worker gives (--output)");

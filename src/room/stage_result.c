@@ -58,8 +58,7 @@ static sr_status send_done(struct room *r, const struct computed *c, struct sr_e
                           .tail_out = buf_slice(&r->end.tail_out),
                           .tail_err = buf_slice(&r->end.tail_err),
                           .egress = r->egress};
-    sr_status st = sign(r, &c->digest, &m.signature, err);
-    if (st != SR_OK) return fail_task(r, "POST_COMPUTE_INVALID_TEE_SIGNATURE", BLAME_HOST, st);
+    SR_TRY(sign(r, &c->digest, &m.signature, err));
     cleanup_buf struct buf body;
     buf_init(&body, DOOR_BODY_MAX);
     door_done_write(&body, &m);
@@ -98,9 +97,9 @@ sr_status stage_result(struct room *r, struct sr_err *err) {
         st = fail_task(r, "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED", BLAME_APP, st);
     if (st == SR_OK && !r->task.has_callback && (st = send_archive(r, out, &cause, err)) != SR_OK)
         st = fail_task(r, cause,
-                       st == SR_E_TASK || st == SR_E_TOOBIG ? BLAME_APP
-                       : st == SR_E_MALFORMED               ? BLAME_REQUESTER
-                                                            : BLAME_HOST,
+                       st == SR_E_TASK || st == SR_E_TOOBIG        ? BLAME_APP
+                       : st == SR_E_MALFORMED || st == SR_E_CRYPTO ? BLAME_REQUESTER /* his key */
+                                                                   : BLAME_HOST,
                        st);
     if (st == SR_OK) st = send_done(r, &c, err);
     computed_done(&c);

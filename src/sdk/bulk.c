@@ -194,31 +194,11 @@ sr_status bulk_pool_order(struct bulk *b, struct sr_err *err) {
     return cheapest(b, &b->pools, "workerpool", b->max_pool, "--max-pool-price", err);
 }
 
-static sr_status write_params(struct bulk *b, struct sr_err *err) {
-    const struct sr_run *r = b->run;
-    struct poco_params *q = sr_calloc_n(1, sizeof *q);
-    if (!q) return sr_fail(err, SR_E_NOMEM, "out of memory");
-    q->storage = SLICE_LIT("ipfs");
-    q->bulk_cid = slice_str(b->root);
-    if (!r->plain_result) q->has_encryption = q->encryption = true;
-    if (r->args && r->args[0]) {
-        q->has_args = true;
-        q->args = slice_str(r->args);
-    }
-    for (size_t i = 0; i < r->n_inputs; i++) q->files[q->n_files++] = slice_str(r->input_urls[i]);
-    for (size_t i = 0; i < r->n_secrets; i++)
-        q->secrets[q->n_secrets++] =
-            (struct poco_secret_ref){r->secrets[i].index, slice_str(b->secret_names[i])};
-    poco_params_write(q, &b->params);
-    free(q);
-    return buf_status(&b->params, err);
-}
-
 static sr_status make_request(struct bulk *b, bool for_later, struct sr_err *err) {
     const struct poco_workerpoolorder *w = &b->pools.v[0].order.workerpool;
     const struct poco_apporder *a = &b->apps.v[0].order.app;
     SR_TRY(run_secrets_name(b->run, b->secret_names, err));
-    SR_TRY(write_params(b, err));
+    SR_TRY(run_params(b->run, !b->run->plain_result, b->root, b->secret_names, &b->params, err));
     b->request.kind = POCO_REQUEST;
     b->request.request = (struct poco_requestorder){
         .app = b->app,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* protect: archive, encrypt, store, register, hand over the key. */
-#include "sdk/sdk_int.h"
+#include "sdk/resume.h"
 #include <stdlib.h>
 
 #define NAME_MAX_BYTES  120
@@ -17,6 +17,7 @@ struct protect_args {
     const char *name, *key;
     sr_key_fn key_made;
     void *key_arg;
+    const char *url, *secret_auth; /* of another node than the network's store */
     struct sr_data *ret;
 };
 
@@ -29,10 +30,14 @@ struct job {
     struct sr_secret key;
     struct pd_stream *stream;
     uint64_t done, total;
+    const char *node, *secret_auth; /* where it goes */
+    struct resume resume;
+    uint8_t iv[AES_IV_BYTES]; /* with resume.path */
 };
 
 static void job_done(struct job *j) {
     pd_stream_free(j->stream);
+    resume_done(&j->resume);
     pd_files_done(&j->files);
     pd_tree_done(&j->tree);
     buf_done(&j->schema);
@@ -54,30 +59,34 @@ static sr_status next_and_tell(void *arg, struct slice *ret_piece, struct sr_err
     return SR_OK;
 }
 
+static struct pd_stream_opts opts_of(const struct job *j) {
+    return (struct pd_stream_opts){.files = j->files.v,
+                                   .n_files = j->files.n,
+                                   .tree = j->files.n ? NULL : &j->tree,
+                                   .key = &j->key,
+                                   .iv = j->resume.path ? j->iv : NULL,
+                                   .unix_ms = clock_unix_ms()};
+}
+
 /* One try: a stream can be read once only. */
 static sr_status send_stream(struct job *j, struct dag_result *ret, struct sr_err *err) {
-    struct pd_stream_opts o = {.files = j->files.v,
-                               .n_files = j->files.n,
-                               .tree = j->files.n ? NULL : &j->tree,
-                               .key = &j->key,
-                               .unix_ms = clock_unix_ms()};
+    struct pd_stream_opts o = opts_of(j);
     pd_stream_free(j->stream);
     j->stream = NULL;
     SR_TRY(pd_stream_new(&o, &j->stream, err));
     uint64_t length = pd_stream_length(j->stream);
     j->total = length == UINT64_MAX ? 0 : length;
     j->done = 0;
-    return ipfs_add_pieces(j->c->net.ipfs_node, next_and_tell, j, length, pd_stream_dag(j->stream),
-                           ret, err);
+    return ipfs_add_pieces(j->node, j->secret_auth, next_and_tell, j, length,
+                           pd_stream_dag(j->stream), ret, err);
 }
 
-static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
-    struct sr_client *c = j->c;
-    struct dag_result r;
+/* All of it, again where that mends it. */
+static sr_status send_whole(struct job *j, struct dag_result *ret, struct sr_err *err) {
     for (unsigned tries = 1;; tries++) {
         struct sr_err why = {0};
-        sr_status st = send_stream(j, &r, &why);
-        if (st == SR_OK) break;
+        sr_status st = send_stream(j, ret, &why);
+        if (st == SR_OK) return SR_OK;
         if (st == SR_E_UNAVAILABLE && tries < UPLOAD_TRIES) {
             SR_TRY(fiber_sleep(UPLOAD_PAUSE_MS, err));
             continue;
@@ -86,7 +95,28 @@ static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
         if (st == SR_E_UNAVAILABLE) sr_hint(err, "strongroom status shows whether the store runs");
         return st;
     }
-    struct hash sum = pd_stream_checksum(j->stream);
+}
+
+static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
+    struct sr_client *c = j->c;
+    struct dag_result r = {0};
+    struct hash sum;
+    sr_status st = SR_E_NOTFOUND;
+    if (j->resume.path) {
+        struct pd_stream_opts o = opts_of(j);
+        struct sr_err why = {0};
+        st = resume_upload(c, &j->resume, &o, STEP, &why);
+        r = j->resume.made;
+        sum = j->resume.checksum;
+        if (st != SR_OK && st != SR_E_NOTFOUND) {
+            if (err) *err = why;
+            return st;
+        }
+    }
+    if (st == SR_E_NOTFOUND) {
+        SR_TRY(send_whole(j, &r, err));
+        sum = pd_stream_checksum(j->stream);
+    }
     hash_put(d->checksum, &sum);
     TEXT_PUT(d->cid, slice_str(cid_text(&r.cid).s));
     (void)snprintf(d->multiaddr, sizeof d->multiaddr, "/p2p/%s", d->cid);
@@ -95,7 +125,28 @@ static sr_status upload(struct job *j, struct sr_data *d, struct sr_err *err) {
     buf_init(&location, 256);
     buf_printf(&location, "/ipfs/%s", d->cid);
     uint64_t there;
-    return ipfs_head(c->net.ipfs_gateway, buf_slice(&location), &there, err);
+    st = ipfs_head(c->net.ipfs_gateway, buf_slice(&location), &there, err);
+    if (st == SR_E_NOTFOUND && j->node != c->net.ipfs_node)
+        sr_hint(err,
+                "rooms fetch data from the network's gateway, %s: it must find what that node "
+                "stores",
+                c->net.ipfs_gateway);
+    return st;
+}
+
+/* A secret goes to this machine, or by TLS. */
+static sr_status check_node(const struct protect_args *a, struct sr_err *err) {
+    struct slice url = slice_str(a->url);
+    bool local = slice_starts(url, "http://127.0.0.1:") || slice_starts(url, "http://[::1]:") ||
+                 slice_starts(url, "http://localhost:");
+    if (!slice_starts(url, "http://") && !slice_starts(url, "https://"))
+        return sr_fail(err, SR_E_USAGE, "the node's URL must begin with http:// or https://");
+    if (a->secret_auth && !local && !slice_starts(url, "https://"))
+        return sr_fail(err, SR_E_USAGE, "a node that asks for authorisation must have https://");
+    for (const char *p = a->secret_auth; p && *p; p++)
+        if ((unsigned char)*p < ' ' || *p == 127)
+            return sr_fail(err, SR_E_USAGE, "the authorisation is one line of text");
+    return SR_OK;
 }
 
 static sr_status enroll(struct job *j, const char *name, struct sr_data *d, struct sr_err *err) {
@@ -164,7 +215,12 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
     if (strlen(a->name) > NAME_MAX_BYTES)
         return sr_fail(err, SR_E_USAGE, "the name is longer than %d bytes", NAME_MAX_BYTES);
     SR_TRY(sdk_network(c, err));
-    SR_TRY(sdk_service(c, c->net.ipfs_node, "ipfsNode", err));
+    if (a->url)
+        SR_TRY(check_node(a, err));
+    else
+        SR_TRY(sdk_service(c, c->net.ipfs_node, "ipfsNode", err));
+    j->node = a->url ? a->url : c->net.ipfs_node;
+    j->secret_auth = a->secret_auth;
     SR_TRY(sdk_service(c, c->net.ipfs_gateway, "ipfsGateway", err));
     if (!c->net.has_data_protector)
         return sr_fail(err, SR_E_NOTFOUND, "this network has no DataProtector contract");
@@ -175,8 +231,15 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
     else
         SR_TRY(pd_tree_of_json(a->json, &j->tree, err));
     SR_TRY(sms_ready(c, err));
-    if (a->key) {
-        SR_TRY(pd_key_of(a->key, &j->key, err));
+    cleanup_secret struct sr_secret given = {0};
+    if (a->key) SR_TRY(pd_key_of(a->key, &given, err));
+    if (a->n_paths > 0 && !a->url)
+        SR_TRY(resume_open(c, &j->files, a->key ? &given : NULL, &j->resume, &j->key, j->iv, err));
+    if (j->resume.path) {
+        sdk_progress(c, STEP, j->resume.place[0] ? "continued" : NULL, 0, 0, NULL);
+    } else if (a->key) {
+        j->key = given;
+        given = (struct sr_secret){0};
     } else {
         SR_TRY(secret_new(AES_KEY_BYTES, &j->key, err));
         SR_TRY(random_bytes(j->key.p, j->key.n, err));
@@ -187,7 +250,9 @@ static sr_status protect_job(struct protect_args *a, struct job *j, struct sr_er
     TEXT_PUT(d->name, slice_str(a->name));
     SR_TRY(upload(j, d, err));
     SR_TRY(enroll(j, a->name, d, err));
-    return hand_over(j, d, a->key || a->key_made, err);
+    SR_TRY(hand_over(j, d, a->key || a->key_made, err));
+    resume_forget(&j->resume);
+    return SR_OK;
 }
 
 static sr_status protect(void *arg, struct sr_err *err) {
@@ -232,7 +297,9 @@ sr_status sr_data_protect(struct sr_client *c, const struct sr_protect *p, struc
                              .name = p->name ? p->name : "",
                              .key = p->secret_key,
                              .key_made = p->key_made,
-                             .key_arg = p->key_arg};
+                             .key_arg = p->key_arg,
+                             .url = p->upload_url,
+                             .secret_auth = p->secret_upload_auth};
     if ((p->n_paths > 0) == (p->json != NULL))
         return sr_fail(err, SR_E_USAGE, "give either files or one JSON object to protect");
     return run(&a, ret_d, err);

@@ -9,12 +9,13 @@
 /* ---- the request --------------------------------------------------------------------------------
  */
 
-static sr_status write_params(struct plan *p, struct sr_err *err) {
-    const struct sr_run *r = p->run;
+sr_status run_params(const struct sr_run *r, bool encrypt, const char *bulk_cid,
+                     char names[][RUN_SECRET_NAME], struct buf *ret, struct sr_err *err) {
     struct poco_params *q = sr_calloc_n(1, sizeof *q);
     if (!q) return sr_fail(err, SR_E_NOMEM, "out of memory");
     q->storage = SLICE_LIT("ipfs");
-    if (!r->plain_result && addr_is_zero(&p->callback)) q->has_encryption = q->encryption = true;
+    if (bulk_cid) q->bulk_cid = slice_str(bulk_cid);
+    if (encrypt) q->has_encryption = q->encryption = true;
     if (r->args && r->args[0]) {
         q->has_args = true;
         q->args = slice_str(r->args);
@@ -22,10 +23,10 @@ static sr_status write_params(struct plan *p, struct sr_err *err) {
     for (size_t i = 0; i < r->n_inputs; i++) q->files[q->n_files++] = slice_str(r->input_urls[i]);
     for (size_t i = 0; i < r->n_secrets; i++)
         q->secrets[q->n_secrets++] =
-            (struct poco_secret_ref){r->secrets[i].index, slice_str(p->secret_names[i])};
-    poco_params_write(q, &p->params);
+            (struct poco_secret_ref){r->secrets[i].index, slice_str(names[i])};
+    poco_params_write(q, ret);
     free(q);
-    return buf_status(&p->params, err);
+    return buf_status(ret, err);
 }
 
 sr_status run_secrets_name(const struct sr_run *run, char ret_names[][RUN_SECRET_NAME],
@@ -53,7 +54,8 @@ sr_status run_secrets_push(struct sr_client *c, const struct sr_run *run,
 sr_status plan_request(struct plan *p, struct sr_err *err) {
     const struct poco_workerpoolorder *w = &p->pools.v[0].order.workerpool;
     SR_TRY(run_secrets_name(p->run, p->secret_names, err));
-    SR_TRY(write_params(p, err));
+    SR_TRY(run_params(p->run, !p->run->plain_result && addr_is_zero(&p->callback), NULL,
+                      p->secret_names, &p->params, err));
     p->request.kind = POCO_REQUEST;
     p->request.request = (struct poco_requestorder){.app = p->app,
                                                     .appmaxprice = p->apps.v[0].order.app.appprice,

@@ -163,6 +163,9 @@ SR_CHECK sr_status run_start(struct sr_client *c, const struct sr_run *run, sdk_
 #define RUN_SECRET_NAME 40 /* with its NUL */
 SR_CHECK sr_status run_secrets_name(const struct sr_run *run, char ret_names[][RUN_SECRET_NAME],
                                     struct sr_err *err);
+/* The params of its request. bulk_cid NULL: none. ret is appended to. */
+SR_CHECK sr_status run_params(const struct sr_run *run, bool encrypt, const char *bulk_cid,
+                              char names[][RUN_SECRET_NAME], struct buf *ret, struct sr_err *err);
 SR_CHECK sr_status run_secrets_push(struct sr_client *c, const struct sr_run *run,
                                     char names[][RUN_SECRET_NAME], struct sr_err *err);
 
@@ -253,6 +256,7 @@ struct pd_stream_opts {
     size_t n_files;
     const struct pd_tree *tree; /* instead of files */
     const struct sr_secret *key;
+    const uint8_t *iv; /* 16 bytes; NULL: new ones. The same twice for the same content only */
     uint64_t unix_ms;
 };
 /* tree.c: files, all files of folders, or standard input ("-") */

@@ -49,7 +49,7 @@ static sr_status pay(struct sr_client *c, struct u256 price, const struct buf *c
 }
 
 /* When access ends, by the contract's event. */
-static uint64_t end_in(const struct sr_client *c, const struct eth_receipt *r, share_event e) {
+static uint64_t end_in(const struct sr_client *c, const struct eth_receipt *r, poco_event e) {
     for (size_t i = 0; i < r->logs.n; i++) {
         const struct eth_log *l = &r->logs.v[i];
         struct share_log ev;
@@ -103,7 +103,7 @@ static sr_status rent(void *arg, struct sr_err *err) {
     SR_TRY(share_enc_rent(&b, &data, d.renting, err));
     SR_TRY(pay(c, d.renting.price, &b, a->ret->tx, &r, err));
     put(a, SR_PAID_RENT, &data, d.collection, &c->me, &col.owner, d.renting.price);
-    a->ret->end_unix_s = end_in(c, &r, SHARE_EV_RENTED);
+    a->ret->end_unix_s = end_in(c, &r, POCO_EV_SHARE_RENTAL);
     return SR_OK;
 }
 
@@ -125,7 +125,7 @@ static sr_status subscribe(void *arg, struct sr_err *err) {
     SR_TRY(share_enc_subscribe(&b, u256_of(a->id), col.subscription, err));
     SR_TRY(pay(c, col.subscription.price, &b, a->ret->tx, &r, err));
     put(a, SR_PAID_SUBSCRIPTION, NULL, u256_of(a->id), &c->me, &col.owner, col.subscription.price);
-    a->ret->end_unix_s = end_in(c, &r, SHARE_EV_SUBSCRIBED);
+    a->ret->end_unix_s = end_in(c, &r, POCO_EV_SHARE_SUBSCRIPTION);
     return SR_OK;
 }
 
@@ -209,7 +209,7 @@ static sr_status choose_app(struct sr_client *c, const char *text, const struct 
                        "This whitelist contract does not have registered this app: %s.",
                        addr_text(ret).s);
     }
-    struct hash topic = share_topic(SHARE_EV_APP_ADDED);
+    struct hash topic = poco_topic(POCO_EV_WHITELIST_APP);
     struct eth_filter f = {.addrs = list, .n_addrs = 1, .topics0 = &topic, .n_topics0 = 1};
     cleanup_logs struct eth_logs logs = {0};
     uint64_t head;

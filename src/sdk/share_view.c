@@ -116,30 +116,30 @@ static bool of_data(struct replay *r, const struct share_log *l, const struct et
     struct data_row *d = data_row(r, &l->data, &out);
     if (!d) return false;
     switch (l->event) {
-    case SHARE_EV_TRANSFER:
+    case POCO_EV_SHARE_MOVED:
         forget(d, out);
         d->collection = l->collection;
         if (!addr_is_zero(&l->whitelist)) addr_put(out->list, &l->whitelist);
         return true;
-    case SHARE_EV_BUNDLED: out->in_subscription = true; return true;
-    case SHARE_EV_UNBUNDLED: out->in_subscription = false; return true;
-    case SHARE_EV_RENTING:
+    case POCO_EV_SHARE_BUNDLED: out->in_subscription = true; return true;
+    case POCO_EV_SHARE_UNBUNDLED: out->in_subscription = false; return true;
+    case POCO_EV_SHARE_RENTABLE:
         d->rent = l->terms;
         out->for_rent = true;
         return true;
-    case SHARE_EV_NOT_RENTING: out->for_rent = false; return true;
-    case SHARE_EV_FOR_SALE:
+    case POCO_EV_SHARE_UNRENTABLE: out->for_rent = false; return true;
+    case POCO_EV_SHARE_FOR_SALE:
         d->sale = l->terms.price;
         out->for_sale = true;
         return true;
-    case SHARE_EV_NOT_FOR_SALE: out->for_sale = false; return true;
-    case SHARE_EV_RENTED: return pay(r, SR_PAID_RENT, l, d->rent.price, at);
-    case SHARE_EV_SOLD: {
+    case POCO_EV_SHARE_NOT_FOR_SALE: out->for_sale = false; return true;
+    case POCO_EV_SHARE_RENTAL: return pay(r, SR_PAID_RENT, l, d->rent.price, at);
+    case POCO_EV_SHARE_SOLD: {
         struct u256 price = d->sale;
         forget(d, out);
         return pay(r, SR_PAID_SALE, l, price, at);
     }
-    case SHARE_EV_CONSUMED: out->uses++; return true;
+    case POCO_EV_SHARE_CONSUMED: out->uses++; return true;
     default: return true;
     }
 }
@@ -155,10 +155,10 @@ static sr_status of_sharing(struct replay *r, const struct eth_log *at, struct s
         return SR_OK;
     }
     if (share_log_read(at->topics, at->n_topics, at->data, &l, NULL) != SR_OK) return SR_OK;
-    if (l.event == SHARE_EV_SUBSCRIPTION_PARAMS || l.event == SHARE_EV_SUBSCRIBED) {
+    if (l.event == POCO_EV_SHARE_PARAMS || l.event == POCO_EV_SHARE_SUBSCRIPTION) {
         struct collection_row *col = col_row(r, l.collection);
         if (!col) return full(err);
-        if (l.event == SHARE_EV_SUBSCRIPTION_PARAMS) {
+        if (l.event == POCO_EV_SHARE_PARAMS) {
             col->terms = l.terms;
             return SR_OK;
         }
@@ -187,7 +187,7 @@ static sr_status of_lists(struct replay *r, const struct eth_log *at, struct sr_
         return known || listed(r, &list, &t.arg[1].addr, NULL) ? SR_OK : full(err);
     }
     if (share_log_read(at->topics, at->n_topics, at->data, &l, NULL) != SR_OK ||
-        l.event != SHARE_EV_APP_ADDED)
+        l.event != POCO_EV_WHITELIST_APP)
         return SR_OK;
     struct addr_text text = addr_text(&at->address);
     for (size_t i = 0; i < r->s.n_apps; i++) {
@@ -260,7 +260,7 @@ static sr_status read_all(void *arg, struct sr_err *err) {
     r->s.now_unix_s = head.time;
     const struct eth_filter sharing = {.addrs = &c->net.sharing, .n_addrs = 1};
     SR_TRY(each(r, &sharing, head.number, of_sharing, err));
-    struct hash moved = poco_topic(POCO_EV_TRANSFER721), added = share_topic(SHARE_EV_APP_ADDED);
+    struct hash moved = poco_topic(POCO_EV_TRANSFER721), added = poco_topic(POCO_EV_WHITELIST_APP);
     const struct eth_filter lists = {
         .addrs = &r->lists, .n_addrs = 1, .topics0 = &moved, .n_topics0 = 1};
     SR_TRY(each(r, &lists, head.number, of_lists, err));

@@ -301,7 +301,10 @@ sr_status pd_stream_new(const struct pd_stream_opts *o, struct pd_stream **ret,
         whole = whole && s->slots[i].p;
     }
     sr_status st = whole ? SR_OK : sr_fail(err, SR_E_NOMEM, "out of memory");
-    if (st == SR_OK) st = random_bytes(s->iv, sizeof s->iv, err);
+    if (st == SR_OK && o->iv)
+        memcpy(s->iv, o->iv, sizeof s->iv);
+    else if (st == SR_OK)
+        st = random_bytes(s->iv, sizeof s->iv, err);
     if (st == SR_OK) st = cbc_lane_init(&s->aes, o->key, s->iv, err);
     if (st == SR_OK) st = dag_new(NULL, NULL, &s->dag, err);
     if (st == SR_OK) st = zip_writer_new(from_zip, s, o->unix_ms, &s->zip, err);

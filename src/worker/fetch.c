@@ -280,7 +280,7 @@ sr_status upload_result(struct job *j, struct sr_err *err) {
         bool again = st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT || st == SR_E_CANCELLED;
         if (!again || j->cancelled || clock_mono_us() > until ||
             fiber_sleep(WORKER_RETRY_MS, NULL) != SR_OK) {
-            *err = e;
+            if (err) *err = e;
             return job_fail(j, "POST_COMPUTE_IPFS_UPLOAD_FAILED", BLAME_HOST, st);
         }
     }

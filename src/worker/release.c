@@ -152,7 +152,7 @@ sr_status ask_release(struct job *j, const struct door_binding *b, struct releas
         if (st == SR_OK) return SR_OK;
         if (!again || j->cancelled || clock_mono_us() > until ||
             fiber_sleep(WORKER_RETRY_MS, NULL) != SR_OK) {
-            *err = e;
+            if (err) *err = e;
             return job_fail(j, again ? "UNKNOWN_SMS" : "GET_TEE_SERVICES_CONFIGURATION_FAILED",
                             BLAME_HOST, st);
         }

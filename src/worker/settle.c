@@ -42,11 +42,11 @@ static sr_status submit(struct job *j, const char *what, struct slice data, uint
         sr_status st = eth_sender_submit(j->w->sender, &want, ret_tx, &e);
         if (st == SR_OK) return SR_OK;
         /* The node or the vault is away: until the deadline there is time. */
-        bool again = (st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT) && !j->cancelled &&
-                     now_s() < j->contribution_deadline;
-        if (!again || fiber_sleep(WORKER_RETRY_MS, NULL) != SR_OK) {
-            *err = e;
-            return job_fail(j, again ? "CHAIN_UNREACHABLE" : "CHAIN_RECEIPT_NOT_VALID", BLAME_HOST,
+        bool away = st == SR_E_UNAVAILABLE || st == SR_E_TIMEOUT;
+        if (!away || j->cancelled || now_s() >= j->contribution_deadline ||
+            fiber_sleep(WORKER_RETRY_MS, NULL) != SR_OK) {
+            if (err) *err = e;
+            return job_fail(j, away ? "CHAIN_UNREACHABLE" : "CHAIN_RECEIPT_NOT_VALID", BLAME_HOST,
                             st);
         }
     }
@@ -75,7 +75,7 @@ static sr_status await_receipt(struct job *j, struct sr_err *err) {
         if (st == SR_E_REFUSED && is_completed_by_us(j)) return SR_OK;
         bool again = st == SR_E_UNAVAILABLE && left > 0 && !j->cancelled;
         if (!again || fiber_sleep(WORKER_RETRY_MS, NULL) != SR_OK) {
-            *err = e;
+            if (err) *err = e;
             return job_fail(j,
                             st == SR_E_TIMEOUT ? "CONTRIBUTION_TIMEOUT" : "CHAIN_RECEIPT_NOT_VALID",
                             BLAME_HOST, st);

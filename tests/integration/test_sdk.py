@@ -20,14 +20,36 @@ class Sdk(unittest.TestCase):
                               env={**os.environ, "STRONGROOM_BUILD": BUILD})
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
-    def compile(self, name, folder, shared):
-        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "strongroom"], capture_output=True, text=True, check=True,
+    def test_the_static_library_has_no_other_global_name(self):
+        """A program may have functions of the names that ours have inside."""
+        archive = os.path.join(BUILD, "src", "sdk", "libstrongroom.a")
+        lines = subprocess.run(["nm", "-g", "--defined-only", archive], capture_output=True, text=True, check=True).stdout
+        names = {line.split()[2] for line in lines.splitlines() if len(line.split()) == 3}
+        with open(os.path.join(ROOT, "src", "sdk", "strongroom.map"), encoding="utf-8") as f:
+            written = {line.strip().rstrip(";") for line in f if line.strip().startswith("sr_")}
+        self.assertEqual(names, written)
+        with tempfile.TemporaryDirectory() as home:
+            source = os.path.join(home, "own.c")
+            with open(source, "w", encoding="ascii") as f:
+                f.write("#include <strongroom/strongroom.h>\n#include <stdio.h>\n"
+                        "int json_parse(void);\nint json_parse(void) { return 7; }\n"
+                        "int main(void) { struct sr_err e = {0}; struct sr_client *c = NULL;\n"
+                        "  int st = sr_client_open(NULL, &c, &e); sr_client_close(c);\n"
+                        "  printf(\"%d\\n\", json_parse()); return st != 0; }\n")
+            program = self.compile("own", home, False, source)
+            done = subprocess.run([program], capture_output=True, text=True, timeout=20, check=False,
+                                  env={**os.environ, "HOME": home})
+            self.assertEqual((done.returncode, done.stdout), (0, "7\n"), done.stderr)
+
+    def compile(self, name, folder, shared, source=None):
+        how = ["--cflags", "--libs", *([] if shared else ["--static"])]
+        flags = subprocess.run(["pkg-config", *how, "strongroom"], capture_output=True, text=True, check=True,
                                env={**os.environ, "PKG_CONFIG_PATH": os.path.join(BUILD, "meson-uninstalled")}).stdout.split()
         if not shared:
-            flags = [os.path.join(BUILD, "src", "sdk", "libstrongroom.a") if f == "-lstrongroom" else f for f in flags]
+            flags = ["-l:libstrongroom.a" if f == "-lstrongroom" else f for f in flags]
         program = os.path.join(folder, name)
         subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(ROOT, "include"),
-                        os.path.join(ROOT, "examples", name + ".c"), *flags, "-o", program], check=True)
+                        source or os.path.join(ROOT, "examples", name + ".c"), *flags, "-o", program], check=True)
         return program
 
     @unittest.skipUnless(shutil.which("pkg-config") and shutil.which("cc"), "needs pkg-config and cc")

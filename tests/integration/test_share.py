@@ -14,7 +14,7 @@ RENT, SUBSCRIPTION, SALE = 7_000_000_001, 3_000_000_013, 20_000_000_777
 
 
 class Sharing(unittest.TestCase):
-    """One network; alice is the scientist, bob made the delivery app, carol's lab rents, dave subscribes, worker buys."""
+    """One network; alice is the scientist, carol's lab rents, dave subscribes, worker buys."""
 
     @classmethod
     def setUpClass(cls):
@@ -23,15 +23,17 @@ class Sharing(unittest.TestCase):
         n.up()
         cls.people = ["alice", "bob", "carol", "dave", "operator", "worker"]
         cls.expected = {p: n.stake(p) for p in cls.people}
-        cls.app = n.app("content-delivery", "bob", "--no-publish")
-        n.cli("share", "app", cls.app, who="bob")
-        cls.list = n.cli("share", "whitelist", cls.app, who="alice")["whitelist"]
+        cls.id = n.cli("share", "create", who="alice")["collection"]
         cls.climate = n.protect(CLIMATE, name="climate.csv")
+        a = n.cli("share", "add", str(cls.id), cls.climate, who="alice", code=2)
+        assert "share install" in a["hint"], a
+        installed = n.cli("share", "install", who="alice")
+        cls.app, cls.list = installed["app"], installed["whitelist"]
         cls.ice = n.protect(ICE, name="ice.csv")
         cls.ocean = n.protect(OCEAN, name="ocean.csv")
-        cls.id = n.cli("share", "create", who="alice")["collection"]
-        for data in (cls.climate, cls.ice, cls.ocean):
-            n.cli("share", "add", str(cls.id), data, "--whitelist", cls.list, who="alice")
+        n.cli("share", "add", str(cls.id), cls.climate, "--whitelist", cls.list, who="alice")
+        for data in (cls.ice, cls.ocean):
+            n.cli("share", "add", str(cls.id), data, who="alice")
 
     def paid(self, sender, receiver, amount):
         self.expected[sender] -= amount
@@ -61,6 +63,18 @@ class Sharing(unittest.TestCase):
         self.assertEqual((d["name"], d["whitelist"], d["apps"]), ("climate.csv", self.list, [self.app]))
         self.assertIsNone(d["rent"])
         self.balances()
+
+    def test_01_the_delivery_app_is_installed_once_and_taken_up_where_it_stopped(self):
+        n = self.n
+        again = n.cli("share", "install", who="alice")
+        self.assertEqual((again["app"], again["whitelist"]), (self.app, self.list))
+        half = n.app("content-delivery", "bob", "--no-publish")  # as after an interruption
+        mine = n.cli("share", "install", who="bob")
+        self.assertEqual(mine["app"], half)
+        self.assertEqual(n.cli("app", "show", half)["owner"], n.net["contracts"]["sharing"].lower())
+        n.cli("share", "whitelist", who="bob")
+        a = n.cli("share", "add", str(self.id), self.climate, who="bob", code=2)
+        self.assertIn("several whitelists", a.error)
 
     def test_02_nothing_is_used_without_renting(self):
         before = self.n.rpc("eth_getTransactionCount", self.n.address("carol"), "latest")

@@ -154,6 +154,7 @@ static void write_envelope(const struct drive *d, const struct drive_end *e,
     if (d->other_task) task.b[0] ^= 1;
     jw_obj(&w);
     jw_ku64(&w, "version", 1);
+    if (d->bulk) jw_kbool(&w, "bulk", true);
     jw_khash(&w, "task", &task);
     jw_khash(&w, "deal", &(struct hash){{0xdd}});
     jw_ku64(&w, "index", 3);
@@ -369,7 +370,8 @@ void drive_run(struct drive_world *w, const char *image, const struct hash *dige
              send_envelope(w, r.stream, d, ret, digest, ready, &binding);
     }
     for (uint32_t i = 0; ok && i < d->n_data; i++)
-        ok = send_bytes(r.stream, DOOR_DATASET, i, buf_slice(&ready[i].cipher));
+        ok = send_bytes(r.stream, DOOR_DATASET, i + d->data_out_of_order,
+                        buf_slice(&ready[i].cipher));
     for (uint32_t i = 0; ok && i < d->n_inputs; i++)
         ok = send_bytes(r.stream, DOOR_INPUT, i, d->input_bytes[i]);
     if (d->egress) {

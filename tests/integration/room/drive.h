@@ -16,7 +16,8 @@ struct drive {
     const struct slice *input_bytes;
     size_t n_inputs;
     const char *public_pem; /* asks for encryption */
-    bool callback, encrypt_without_key;
+    bool callback, encrypt_without_key, bulk;
+    bool data_out_of_order; /* the first data set is sent as the second */
     const char *app_secret, *requester_secret;
     uint64_t memory_bytes, disk_bytes;                      /* 0: 256 MiB each */
     uint32_t processes, seconds;                            /* 0: 64, 20 */

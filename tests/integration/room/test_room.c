@@ -371,6 +371,57 @@ static void tampered_inputs_stop_the_task(void **state) {
                BLAME_APP, "checksum");
 }
 
+static void data_that_does_not_come_or_fit_stops_the_task(void **state) {
+    (void)state;
+    static char big[12u << 20];
+    memset(big, 'x', sizeof big - 1);
+    const struct drive_data one[] = {{.plain = SLICE_LIT("data")}};
+    const struct drive_data large[] = {{.plain = slice_str(big)}};
+    const struct drive_data two[] = {{.plain = slice_of(big, 6u << 20)},
+                                     {.plain = slice_of(big, 6u << 20)}};
+    fails_with(&(struct drive){.args = "copy", .data = one, .n_data = 1, .data_out_of_order = true},
+               "PRE_COMPUTE_DATASET_DOWNLOAD_FAILED", BLAME_HOST, "another input than is due");
+    fails_with(&(struct drive){.args = "copy", .data = large, .n_data = 1, .disk_bytes = 8u << 20},
+               "PRE_COMPUTE_SAVING_PLAIN_DATASET_FAILED", BLAME_HOST,
+               "more than the room's disk holds");
+    fails_with(&(struct drive){.args = "copy", .data = two, .n_data = 2, .disk_bytes = 8u << 20},
+               "PRE_COMPUTE_SAVING_PLAIN_DATASET_FAILED", BLAME_HOST,
+               "do not fit into the room; the data set needs more room than this");
+}
+
+static void of_many_data_sets_one_that_does_not_open_is_left_out(void **state) {
+    (void)state;
+    struct drive_end e;
+    const struct drive_data data[] = {{.plain = SLICE_LIT("one"), .wrong_key = true},
+                                      {.plain = SLICE_LIT("two")}};
+    run(&(struct drive){.args = "bulk", .data = data, .n_data = 2, .bulk = true}, &e);
+    expect_done(&e);
+    entry_is(&e, "told.json",
+             "[{\"n\":1,\"address\":\"0xd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0\","
+             "\"outcome\":\"DATASET_UNREADABLE\"},"
+             "{\"n\":2,\"address\":\"0xd1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1\","
+             "\"outcome\":\"released\"}]");
+    drive_end_done(&e);
+}
+
+static void results_that_cannot_be_packed_or_encrypted_fail(void **state) {
+    (void)state;
+    /* An RSA key by its form; its modulus is even, so nothing can be encrypted with it. */
+    static const char even[] = "-----BEGIN PUBLIC KEY-----\n"
+                               "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAgAAAAAAAAAAAAAAAAAAA\n"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                               "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                               "AgIDAQAB\n"
+                               "-----END PUBLIC KEY-----\n";
+    fails_with(&(struct drive){.args = "deep"}, "POST_COMPUTE_OUT_FOLDER_ZIP_FAILED", BLAME_APP,
+               "deeper than");
+    fails_with(&(struct drive){.args = "ok", .public_pem = even}, "POST_COMPUTE_ENCRYPTION_FAILED",
+               BLAME_REQUESTER, "RSA encryption failed");
+}
+
 static void only_the_services_envelope_for_this_room_and_task_opens(void **state) {
     (void)state;
     fails_with(&(struct drive){.args = "ok", .other_signer = true},
@@ -625,6 +676,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(ten_gigabytes_do_not_fit),
         cmocka_unit_test(a_fork_bomb_stays_small),
         cmocka_unit_test(tampered_inputs_stop_the_task),
+        cmocka_unit_test(data_that_does_not_come_or_fit_stops_the_task),
+        cmocka_unit_test(of_many_data_sets_one_that_does_not_open_is_left_out),
+        cmocka_unit_test(results_that_cannot_be_packed_or_encrypted_fail),
         cmocka_unit_test(only_the_services_envelope_for_this_room_and_task_opens),
         cmocka_unit_test(when_the_worker_goes_nothing_is_left),
         cmocka_unit_test(a_hostile_app_finds_no_way_out),

@@ -175,7 +175,7 @@ static void values_are_found_and_typed(void **state) {
     assert_true(json_u64(json_at(json_at(arr, 1), 0), &n) && n == 2);
     assert_true(json_u64(json_get(json_at(arr, 2), "x"), &n) && n == 3);
     assert_null(json_at(arr, 3));
-    assert_true(slice_is(json_key_at(r, 9), "addr"));
+    assert_true(slice_is(json_key(json_at(r, 9)), "addr"));
     size_t seen = 0;
     for (const struct json_val *m = json_first(r); m; m = json_next(m)) seen += json_key(m).n > 0;
     assert_int_equal(seen, 10);
@@ -212,8 +212,6 @@ static void the_writer_escapes_and_places_commas(void **state) {
     jw_arr(&w);
     jw_u64(&w, UINT64_MAX);
     jw_i64(&w, -5);
-    jw_double(&w, 1.5);
-    jw_double(&w, 2);
     jw_obj(&w);
     jw_end_obj(&w);
     jw_null(&w);
@@ -228,7 +226,7 @@ static void the_writer_escapes_and_places_commas(void **state) {
     assert_string_equal(
         buf_cstr(&b),
         "{\"s\":\"q\\\"b\\\\n\\n\\u0001\xc3\xa9\",\"bad\":\"\xef\xbf\xbdx\xef\xbf\xbd\","
-        "\"list\":[18446744073709551615,-5,1.5,2,{},null],\"t\":true,"
+        "\"list\":[18446744073709551615,-5,{},null],\"t\":true,"
         "\"addr\":\"0x0102000000000000000000000000000000000000\",\"v\":\"7\",\"raw\":[1]}");
 }
 

@@ -105,7 +105,8 @@ static sr_status story(void *arg, struct sr_err *err) {
         S.status = 200;
         SR_TRY(dag_new(NULL, NULL, &fed, err));
         SR_TRY(dag_add(fed, i ? SLICE_LIT("hello w0rld") : SLICE_LIT("hello world"), err));
-        sr_status st = ipfs_add_pieces(origin, next_piece, &p, i ? UINT64_MAX : 11, fed, &r, NULL);
+        sr_status st =
+            ipfs_add_pieces(origin, NULL, next_piece, &p, i ? UINT64_MAX : 11, fed, &r, NULL);
         assert_int_equal(st, i ? SR_E_CRYPTO : SR_OK);
         dag_free(fed);
     }

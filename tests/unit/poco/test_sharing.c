@@ -97,11 +97,11 @@ static void events_have_the_official_topics(void **state) {
     for (size_t w = 0; w < SR_ARRAY_LEN(where); w++)
         for (const struct json_val *e = json_first(contract(doc, where[w], "events")); e;
              e = json_next(e))
-            for (unsigned i = 0; i < SHARE_EV_N; i++) {
-                struct hash t = share_topic((share_event)i);
+            for (unsigned i = POCO_EV_SHARE_MOVED; i <= POCO_EV_WHITELIST_APP; i++) {
+                struct hash t = poco_topic((poco_event)i);
                 if (slice_eq(json_text(json_get(e, "topic0")), slice_str(hash_text(&t).s))) found++;
             }
-    assert_int_equal(found, SHARE_EV_N);
+    assert_int_equal(found, POCO_EV_WHITELIST_APP - POCO_EV_SHARE_MOVED + 1);
 }
 
 static void an_event_is_read_and_a_cut_one_is_not(void **state) {
@@ -112,9 +112,9 @@ static void an_event_is_read_and_a_cut_one_is_not(void **state) {
     buf_init(&b, 1024);
     const struct abi_val v[] = {av_u64(9), av_addr(&data), av_addr(&renter), av_u64(1800000000)};
     assert_int_equal(abi_encode(&b, "uint256,address,address,uint48", v, 4, NULL), SR_OK);
-    struct hash topics[2] = {share_topic(SHARE_EV_RENTED)};
+    struct hash topics[2] = {poco_topic(POCO_EV_SHARE_RENTAL)};
     assert_int_equal(share_log_read(topics, 1, buf_slice(&b), &l, NULL), SR_OK);
-    assert_int_equal(l.event, SHARE_EV_RENTED);
+    assert_int_equal(l.event, POCO_EV_SHARE_RENTAL);
     assert_true(addr_eq(&l.data, &data) && addr_eq(&l.who, &renter));
     assert_int_equal(l.end, 1800000000);
     assert_int_equal(u256_cmp(l.collection, u256_of(9)), 0);
@@ -124,7 +124,7 @@ static void an_event_is_read_and_a_cut_one_is_not(void **state) {
     assert_int_equal(share_log_read(topics, 0, buf_slice(&b), &l, NULL), SR_E_NOTFOUND);
 
     buf_clear(&b);
-    topics[0] = share_topic(SHARE_EV_SUBSCRIBED);
+    topics[0] = poco_topic(POCO_EV_SHARE_SUBSCRIPTION);
     memcpy(topics[1].b + 12, renter.b, 20);
     const struct abi_val s[] = {av_u64(9), av_u64(77)};
     assert_int_equal(abi_encode(&b, "uint256,uint48", s, 2, NULL), SR_OK);

@@ -138,6 +138,15 @@ void fc_finalize(struct fake_chain *c, const struct hash *task) {
     log_put(c, POCO_EV_TASK_FINALIZE, &t->id, NULL, &d, NULL);
 }
 
+void fc_claim(struct fake_chain *c, const struct hash *task) {
+    struct fc_task *t = fc_task(c, task);
+    (void)fc_block(c);
+    if (t->status == POCO_TASK_UNSET) initialize_here(c, t, NULL);
+    t->status = POCO_TASK_FAILED;
+    t->end_block = c->n_blocks - 1;
+    log_put(c, POCO_EV_TASK_CLAIMED, &t->id, NULL, NULL, NULL);
+}
+
 void fc_forget(struct fake_chain *c, uint64_t keep) {
     c->n_blocks = keep + 1;
     c->fork++;

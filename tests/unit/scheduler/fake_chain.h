@@ -62,6 +62,7 @@ uint64_t fc_block(struct fake_chain *c); /* a new, empty block, a second later *
 struct hash fc_deal_make(struct fake_chain *c, const struct fc_deal *d);
 void fc_initialize(struct fake_chain *c, const struct hash *task); /* TaskInitialize */
 void fc_finalize(struct fake_chain *c, const struct hash *task);   /* and TaskFinalize */
+void fc_claim(struct fake_chain *c, const struct hash *task);      /* TaskClaimed */
 void fc_matched(struct fake_chain *c, const struct hash *order);   /* only OrdersMatched */
 void fc_forget(struct fake_chain *c, uint64_t keep);               /* blocks above keep are gone */
 void fc_pass(struct fake_chain *c, uint64_t seconds);              /* time, and a block */

@@ -186,11 +186,50 @@ WORLD_TEST(three_host_failures_end_the_task) {
     return SR_OK;
 }
 
+WORLD_TEST(a_worker_that_always_leaves_ends_the_task) {
+    struct task_row t;
+    struct fake_worker f;
+    SR_TRY(fw_connect(&f, 0, 1, "", err));
+    struct hash deal = good_deal(1), task = task_n(&deal, 0);
+    for (unsigned i = 0; i < SCHED_LOST_TRIES; i++) {
+        SR_TRY(fw_expect(&f, "assign", err));
+        fw_close(&f);
+        SR_TRY(fw_connect(&f, 0, 1, "", err)); /* comes back, and knows nothing of it */
+    }
+    SR_TRY(wait_task(&task, TS_FAILED, &t, err));
+    CHECK(strcmp(t.cause, "WORKER_LOST") == 0 && t.attempts == SCHED_LOST_TRIES);
+    fw_close(&f);
+    return SR_OK;
+}
+
+WORLD_TEST(a_claimed_task_has_failed_by_its_deadline) {
+    struct fake_worker f;
+    struct task_row t;
+    SR_TRY(fw_connect(&f, 0, 1, "", err));
+    struct hash deal = good_deal(1), task = task_n(&deal, 0), got;
+    SR_TRY(fw_expect(&f, "assign", err));
+    fc_claim(W->chain, &task);
+    SR_TRY(fw_expect(&f, "drop", err));
+    SR_TRY(fw_task(&f, &got, err));
+    CHECK(hash_eq(&got, &task));
+    SR_TRY(wait_task(&task, TS_FAILED, &t, err));
+    CHECK(strcmp(t.cause, "FINAL_DEADLINE_REACHED") == 0);
+    fw_close(&f);
+    return SR_OK;
+}
+
 WORLD_TEST(deals_that_the_pool_cannot_run_fail_at_once) {
-    static const struct {
+    static char many[2048] = "{\"iexec_input_files\":[";
+    for (unsigned i = 0; i <= PARAMS_MAX_FILES; i++) {
+        size_t n = strlen(many);
+        (void)snprintf(many + n, sizeof many - n, "%s\"http://x/%u\"", i ? "," : "", i);
+    }
+    (void)snprintf(many + strlen(many), sizeof many - strlen(many), "]}");
+    const struct {
         const char *cause;
         struct fc_deal d;
     } bad[] = {
+        {"PARAMS_UNREADABLE", {.tag = 9, .params = many}},
         {"DEAL_NOT_TEE", {.tag = 0}},
         {"TRUST_UNSUPPORTED", {.tag = 9, .trust = 5}},
         {"STORAGE_PROVIDER_UNSUPPORTED",
@@ -816,6 +855,8 @@ int main(void) {
         T(an_apps_failure_ends_the_task_at_once_with_its_cause),
         T(a_hosts_failure_moves_the_task_to_another_worker),
         T(three_host_failures_end_the_task),
+        T(a_worker_that_always_leaves_ends_the_task),
+        T(a_claimed_task_has_failed_by_its_deadline),
         T(deals_that_the_pool_cannot_run_fail_at_once),
         T(a_bad_token_is_not_authorised),
         T(an_sms_or_vault_that_is_away_delays_the_start_and_is_named),

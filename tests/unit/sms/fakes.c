@@ -58,6 +58,9 @@ sr_status sms_chain_facts(struct sms_chain *c, const struct hash *task, const st
     f->dataset_order.kind = POCO_DATASET;
     f->request_order.kind = POCO_REQUEST;
     f->dataset_revoked = F.revoked;
+    f->is_bulk = F.bulk != NULL;
+    f->bulk = F.bulk;
+    f->n_bulk = F.n_bulk;
     f->restricted = F.restricted ? "DATASET_ORDER_RESTRICTED" : NULL;
     *ret = f;
     return SR_OK;

@@ -14,6 +14,8 @@ struct fakes {
     bool not_tee, revoked, restricted;
     struct addr former_owner; /* of every data set */
     const char *params;
+    struct bulk_item *bulk; /* of the task; NULL: it is none */
+    size_t n_bulk;
     /* vault */
     bool vault_down;
     const char *vault_refuses; /* "CODE: text" */

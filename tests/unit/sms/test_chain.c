@@ -125,6 +125,24 @@ static struct sms_facts *facts(const struct hash *task, const struct hash *tx) {
     return f;
 }
 
+/* Why the deal's orders do not hold for its parties: a group's word on the chain. */
+static const char *restricted(const struct hash *task, const struct hash *tx) {
+    struct sms_facts *f = facts(task, tx);
+    const char *code = f->restricted;
+    assert_true(f->groups_checked == (code == NULL));
+    sms_facts_free(f);
+    return code;
+}
+
+/* A contract that answers every question with yes, or with no. */
+static void group_says(bool yes) {
+    static const char text[] =
+        "[\"0xc0c0000000000000000000000000000000000000\",\"0x600%d60005260206000f3\"]";
+    char params[200];
+    (void)snprintf(params, sizeof params, text, yes);
+    anvil_do(W.rpc, "anvil_setCode", params);
+}
+
 static void close_order(const struct sr_secret *key, const struct poco_order *o) {
     cleanup_buf struct buf b;
     cleanup_receipt struct eth_receipt r = {0};
@@ -216,6 +234,146 @@ FIBER_TEST(an_order_signed_on_the_chain_counts) {
     sms_facts_free(f);
 }
 
+/* The groups of app and request say yes when the orders are matched, and no at the release. */
+FIBER_TEST(a_group_that_changed_its_mind_restricts_its_order) {
+    static const struct addr group = {{0xc0, 0xc0}};
+    for (int of_request = 0; of_request < 2; of_request++) {
+        struct hash task, tx;
+        make_orders(5, true);
+        if (of_request)
+            W.orders[POCO_REQUEST].request.workerpool = group;
+        else
+            W.orders[POCO_APP].app.requesterrestrict = group;
+        must(poco_order_sign(&W.orders[POCO_APP], &W.poco.domain, &W.bob, NULL));
+        must(poco_order_sign(&W.orders[POCO_REQUEST], &W.poco.domain, &W.bob, NULL));
+        group_says(true);
+        match(true, false, &task, &tx);
+        assert_null(restricted(&task, &tx));
+        group_says(false);
+        const char *code = restricted(&task, &tx);
+        assert_non_null(code);
+        assert_string_equal(code, of_request ? "REQUEST_ORDER_RESTRICTED" : "APP_ORDER_RESTRICTED");
+    }
+}
+
+/* A store of two files, by their CIDs. */
+static struct kept_file {
+    struct buf bytes;
+    char cid[128];
+} kept[2];
+
+static void keep_file(struct kept_file *k) {
+    struct dag_result dag;
+    must(dag_of_bytes(buf_slice(&k->bytes), &dag, NULL));
+    (void)snprintf(k->cid, sizeof k->cid, "%s", cid_text(&dag.cid).s);
+}
+
+static sr_status give_file(struct http_req *rq, void *role, struct sr_err *err) {
+    (void)role;
+    for (size_t i = 0; i < SR_ARRAY_LEN(kept); i++)
+        if (slice_is(http_param(rq, "cid"), kept[i].cid))
+            return http_reply(rq, 200, "application/octet-stream", buf_slice(&kept[i].bytes), err);
+    return sr_fail(err, SR_E_NOTFOUND, "no such file");
+}
+
+/* A data set order as somebody may put it into a list, signed by its owner. */
+static struct poco_order list_order(struct addr data, uint64_t price, unsigned tag) {
+    struct poco_order o = {
+        .kind = POCO_DATASET,
+        .dataset = {.dataset = data,
+                    .datasetprice = u256_of(price),
+                    .volume = u256_of(POCO_SAFE_MAX),
+                    .tag = tag_of(tag)},
+    };
+    must(poco_salt(&o, NULL));
+    must(poco_order_sign(&o, &W.poco.domain, &W.alice, NULL));
+    return o;
+}
+
+static const char *bulk_code(struct sms_chain *c, const char *cid) {
+    struct hash task, tx;
+    struct sms_facts *f = NULL;
+    const char *code = NULL;
+    char params[200];
+    struct sr_err e = {0};
+    (void)snprintf(params, sizeof params, "{\"bulk_cid\":\"%s\"}", cid);
+    make_orders(5, false);
+    W.orders[POCO_REQUEST].request.params = slice_str(params);
+    must(poco_order_sign(&W.orders[POCO_REQUEST], &W.poco.domain, &W.bob, NULL));
+    match(false, false, &task, &tx);
+    sr_status st = sms_chain_facts(c, &task, &tx, &f, &code, &e);
+    if (st != SR_OK) return code;
+    static const char *const want[] = {NULL,
+                                       "DATASET_REPEATED",
+                                       "DATASET_ORDER_NOT_BULK",
+                                       "DATASET_ORDER_INVALID",
+                                       "DATASET_UNKNOWN",
+                                       "DATASET_ORDER_MALFORMED"};
+    assert_int_equal(f->n_bulk, SR_ARRAY_LEN(want));
+    for (size_t i = 0; i < SR_ARRAY_LEN(want); i++) {
+        const char *got = f->bulk[i].outcome;
+        if (!want[i] != !got || (got && strcmp(got, want[i]) != 0))
+            fail_msg("%zu: %s, not %s", i, got ? got : "-", want[i] ? want[i] : "-");
+    }
+    sms_facts_free(f);
+    return NULL;
+}
+
+FIBER_TEST(a_bulk_tells_what_is_wrong_with_each_order_of_its_list) {
+    static const struct http_route routes[] = {{"GET", "/ipfs/{cid}", give_file, 0}};
+    const struct http_opts opts = {.routes = routes, .n_routes = 1};
+    struct http_server *server;
+    struct sms_chain *with_store;
+    char url[64];
+    must(http_serve(&opts, "127.0.0.1", 0, -1, &server, NULL));
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", http_server_port(server));
+    const struct sms_chain_opts o = {
+        .rpc = A.http, .store = url, .chain_id = CHAIN_ID, .hub = W.hub};
+    must(sms_chain_new(&o, &with_store, NULL));
+    cleanup_buf struct buf b, m;
+    struct hash sum = {{7}};
+    buf_init(&b, 8192);
+    buf_init(&m, 200);
+    must(multiaddr_bytes(SLICE_LIT("/ipfs/Qmf412jQZiuVUtdgnB36FXFX7xg5V6KEbSJ4dpQuhkLyfD"), &m,
+                         NULL));
+    struct addr data[3];
+    for (uint8_t i = 0; i < 3; i++) {
+        char name[8] = {'d', (char)('0' + i)};
+        buf_clear(&b);
+        must(
+            poco_enc_create_dataset(&b, &W.alice_addr, slice_str(name), buf_slice(&m), &sum, NULL));
+        data[i] = create(POCO_DATASET, &W.alice, &b);
+    }
+    const unsigned tag = POCO_TAG_TEE | POCO_TAG_TDX;
+    const struct poco_order orders[] = {
+        list_order(data[0], 0, tag),
+        list_order(data[0], 0, tag),                    /* twice */
+        list_order(data[1], 5, tag),                    /* not free */
+        list_order(data[2], 0, POCO_TAG_TEE | 1u << 8), /* asks for a GPU */
+        list_order(W.carol_addr, 0, tag),               /* a person, no data */
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(kept); i++) buf_init(&kept[i].bytes, 1u << 16);
+    struct jw w = jw_of(&kept[0].bytes);
+    jw_arr(&w);
+    for (size_t i = 0; i < SR_ARRAY_LEN(orders); i++) poco_order_json(&w, &orders[i], true, true);
+    jw_obj(&w);
+    jw_kaddr(&w, "dataset", &W.data);
+    jw_end_obj(&w);
+    jw_end_arr(&w);
+    keep_file(&kept[0]);
+    buf_printf(&kept[1].bytes, "[\"%s\"]", kept[0].cid);
+    keep_file(&kept[1]);
+    assert_null(bulk_code(with_store, kept[1].cid));
+    /* Lists that are none, or that nobody has. */
+    const char *code = bulk_code(with_store, kept[0].cid);
+    assert_string_equal(code, "BULK_LIST_UNAVAILABLE");
+    code = bulk_code(with_store, "Qmf412jQZiuVUtdgnB36FXFX7xg5V6KEbSJ4dpQuhkLyfD");
+    assert_string_equal(code, "BULK_LIST_UNAVAILABLE");
+    for (size_t i = 0; i < SR_ARRAY_LEN(kept); i++) buf_done(&kept[i].bytes);
+    http_server_close(server);
+    sms_chain_free(with_store);
+}
+
 /* A market that knows the orders at hand, by hash; `lies` gives another one instead. */
 static bool lies;
 static sr_status give_order(struct http_req *rq, void *role, struct sr_err *err) {
@@ -298,7 +456,10 @@ FIBER_TEST(transactions_that_made_no_such_deal_are_refused) {
     struct hash task, tx, other_task, other_tx, nothing = {{1}};
     const struct {
         const struct hash *task, *tx;
-    } t[] = {{&task, &nothing}, {&nothing, &tx}, {&task, &other_tx}};
+        const char *code;
+    } t[] = {{&task, &nothing, "GET_CHAIN_TASK_FAILED"},
+             {&nothing, &tx, "GET_CHAIN_DEAL_FAILED"},
+             {&task, &other_tx, "GET_CHAIN_DEAL_FAILED"}};
     make_orders(5, true);
     match(true, false, &task, &tx);
     make_orders(5, true);
@@ -309,7 +470,8 @@ FIBER_TEST(transactions_that_made_no_such_deal_are_refused) {
         struct sr_err e = {0};
         assert_int_equal(sms_chain_facts(W.chain, t[i].task, t[i].tx, &f, &code, &e),
                          SR_E_NOTFOUND);
-        assert_true(code && slice_starts(slice_str(code), "GET_CHAIN_"));
+        assert_non_null(code);
+        assert_string_equal(code, t[i].code);
     }
 }
 
@@ -389,6 +551,8 @@ int main(void) {
         cmocka_unit_test(an_initialized_task_and_one_without_data_are_read),
         cmocka_unit_test(a_grant_used_up_is_not_a_grant_revoked),
         cmocka_unit_test(an_order_signed_on_the_chain_counts),
+        cmocka_unit_test(a_group_that_changed_its_mind_restricts_its_order),
+        cmocka_unit_test(a_bulk_tells_what_is_wrong_with_each_order_of_its_list),
         cmocka_unit_test(orders_matched_by_a_contract_come_from_the_market),
         cmocka_unit_test(transactions_that_made_no_such_deal_are_refused),
         cmocka_unit_test(a_sold_data_set_has_another_owner),

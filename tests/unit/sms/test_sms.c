@@ -517,6 +517,38 @@ static void every_refusal_has_its_code_and_its_row(void **state) {
     in_fiber(refusals_story);
 }
 
+/* Of two data sets the key of one is not here: it is left out, the other goes on. */
+static sr_status bulk_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    (void)err;
+    cleanup_buf struct buf b;
+    struct bulk_item items[2] = {{.address = filled(0xd1)}, {.address = filled(0xd2)}};
+    buf_init(&b, 1u << 20);
+    for (size_t i = 0; i < 2; i++) {
+        items[i].order.kind = POCO_DATASET;
+        items[i].dataset.owner = W.user_addr;
+        items[i].dataset.multiaddr = SLICE_LIT("x");
+    }
+    F.dataset = (struct addr){{0}};
+    F.bulk = items;
+    F.n_bulk = 2;
+    keep(SECRET_WEB3, items[1].address, "");
+    struct request r = request_of(0x51);
+    assert_int_equal(release(&r, &b), 200);
+    assert_non_null(strstr(F.facts, "\"outcome\":\"DATASET_KEY_MISSING\""));
+    cleanup_json struct json *doc = NULL;
+    assert_int_equal(json_parse(slice_str(F.facts), &doc, NULL), SR_OK);
+    const struct json_val *bulk = json_get(json_root(doc), "bulk");
+    assert_int_equal(json_len(bulk), 2);
+    assert_true(json_get(json_at(bulk, 0), "outcome") && !json_get(json_at(bulk, 1), "outcome"));
+    assert_int_equal(rows(), 3); /* the task's, and one of each data set */
+    return SR_OK;
+}
+static void a_bulk_goes_on_without_data_whose_key_is_missing(void **state) {
+    (void)state;
+    in_fiber(bulk_story);
+}
+
 static sr_status down_story(void *arg, struct sr_err *err) {
     (void)arg;
     (void)err;
@@ -739,6 +771,7 @@ int main(void) {
         T(a_sound_request_is_released_once_and_logged),
         T(every_refusal_has_its_code_and_its_row),
         T(a_vault_or_chain_that_is_down_costs_nothing),
+        T(a_bulk_goes_on_without_data_whose_key_is_missing),
         T(of_many_at_once_one_wins),
         T(many_releases_at_once_keep_the_log_whole),
         T(strangers_cannot_fill_the_log),

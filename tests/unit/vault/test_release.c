@@ -115,6 +115,22 @@ static void a_task_without_data_gets_none(void **state) {
     assert_int_equal(json_len(json_get(json_root(doc), "datasets")), 0);
 }
 
+/* Every place where this assignment could be remembered is taken. */
+static void a_vault_that_cannot_remember_more_refuses_for_a_while(void **state) {
+    struct world *w = *state;
+    cleanup_buf struct buf body = {0};
+    struct sr_err e = {0};
+    buf_init(&body, VAULT_BODY_MAX);
+    for (size_t i = 0; i < VAULT_NONCES_MAX; i++) {
+        w->vault->used[i].expires = NOW + 1;
+        w->vault->used[i].id.b[0] = 1;
+    }
+    assert_int_equal(world_ask(w, &body, &e), SR_E_UNAVAILABLE);
+    assert_true(slice_starts(slice_str(e.what), "VAULT_BUSY: "));
+    for (size_t i = 0; i < VAULT_NONCES_MAX; i++) w->vault->used[i].expires = NOW; /* over */
+    OK(world_ask(w, &body, NULL));
+}
+
 static void refused(struct world *w, sr_status want, const char *code) {
     cleanup_buf struct buf body = {0};
     struct sr_err e = {0};
@@ -556,6 +572,7 @@ int main(void) {
         T(a_release_gives_the_room_what_the_task_may_know),
         T(app_requester_and_result_secrets_go_along),
         T(a_task_without_data_gets_none),
+        T(a_vault_that_cannot_remember_more_refuses_for_a_while),
         T(an_assignment_releases_once),
         T(a_refused_release_does_not_use_the_assignment_up),
         T(assignments_expire),
