@@ -33,8 +33,8 @@ class Sdk(unittest.TestCase):
             with open(source, "w", encoding="ascii") as f:
                 f.write("#include <strongroom/strongroom.h>\n#include <stdio.h>\n"
                         "int json_parse(void);\nint json_parse(void) { return 7; }\n"
-                        "int main(void) { struct sr_err e = {0}; struct sr_client *c = NULL;\n"
-                        "  int st = sr_client_open(NULL, &c, &e); sr_client_close(c);\n"
+                        "int main(void) { struct sr_err e = {0}; struct sr_client *c = NULL; struct sr_options o = {0};\n"
+                        "  int st = sr_client_open(&o, &c, &e); sr_client_close(c);\n"
                         "  printf(\"%d\\n\", json_parse()); return st != 0; }\n")
             program = self.compile("own", home, False, source)
             done = subprocess.run([program], capture_output=True, text=True, timeout=20, check=False,
