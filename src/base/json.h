@@ -87,6 +87,7 @@ void jw_str(struct jw *w, struct slice s); /* escapes; invalid UTF-8 becomes U+F
 void jw_cstr(struct jw *w, const char *s);
 void jw_u64(struct jw *w, uint64_t v);
 void jw_i64(struct jw *w, int64_t v);
+void jw_double(struct jw *w, double v); /* finite; three decimals at most */
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
 void jw_raw(struct jw *w, struct slice json);  /* a ready value */

@@ -212,6 +212,8 @@ static void the_writer_escapes_and_places_commas(void **state) {
     jw_arr(&w);
     jw_u64(&w, UINT64_MAX);
     jw_i64(&w, -5);
+    jw_double(&w, 1.5);
+    jw_double(&w, 2);
     jw_obj(&w);
     jw_end_obj(&w);
     jw_null(&w);
@@ -226,7 +228,7 @@ static void the_writer_escapes_and_places_commas(void **state) {
     assert_string_equal(
         buf_cstr(&b),
         "{\"s\":\"q\\\"b\\\\n\\n\\u0001\xc3\xa9\",\"bad\":\"\xef\xbf\xbdx\xef\xbf\xbd\","
-        "\"list\":[18446744073709551615,-5,{},null],\"t\":true,"
+        "\"list\":[18446744073709551615,-5,1.5,2,{},null],\"t\":true,"
         "\"addr\":\"0x0102000000000000000000000000000000000000\",\"v\":\"7\",\"raw\":[1]}");
 }
 
