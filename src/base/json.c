@@ -409,6 +409,10 @@ const struct json_val *json_at(const struct json_val *arr, size_t i) {
     return v;
 }
 
+struct slice json_key_at(const struct json_val *obj, size_t i) {
+    return json_is(obj, JSON_OBJECT) ? json_key(json_at(obj, i)) : slice_of(NULL, 0);
+}
+
 bool json_str(const struct json_val *v, struct slice *ret_s) {
     if (!json_is(v, JSON_STRING)) return false;
     *ret_s = v->text;

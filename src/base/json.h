@@ -43,7 +43,8 @@ bool json_is(const struct json_val *v, json_type t); /* false for NULL */
 const struct json_val *json_get(const struct json_val *obj,
                                 const char *key); /* NULL: absent or not an object */
 const struct json_val *json_at(const struct json_val *arr,
-                               size_t i);  /* array item or object value */
+                               size_t i); /* array item or object value */
+struct slice json_key_at(const struct json_val *obj, size_t i);
 size_t json_len(const struct json_val *v); /* items or members; 0 for others */
 /* Iteration in O(1) a step: for (v = json_first(a); v; v = json_next(v)); json_key(v) is its key in
  * an object. */

@@ -175,7 +175,7 @@ static void values_are_found_and_typed(void **state) {
     assert_true(json_u64(json_at(json_at(arr, 1), 0), &n) && n == 2);
     assert_true(json_u64(json_get(json_at(arr, 2), "x"), &n) && n == 3);
     assert_null(json_at(arr, 3));
-    assert_true(slice_is(json_key(json_at(r, 9)), "addr"));
+    assert_true(slice_is(json_key_at(r, 9), "addr"));
     size_t seen = 0;
     for (const struct json_val *m = json_first(r); m; m = json_next(m)) seen += json_key(m).n > 0;
     assert_int_equal(seen, 10);
