@@ -264,7 +264,7 @@ static struct cell sum_of(const struct boost *b, const struct job *j) {
  * of right children that wait, and one being worked on. */
 static sr_status grow(struct boost *b, uint32_t n, size_t output, struct sr_err *err) {
     struct job jobs[MODEL_MAX_DEPTH + 2];
-    unsigned n_jobs = 0, free_slots[MODEL_MAX_DEPTH + 3], n_free = 0;
+    unsigned n_jobs = 0, free_slots[MODEL_MAX_DEPTH + 3] = {0}, n_free = 0;
     for (unsigned i = b->o->depth + 2; i > 0; i--) free_slots[n_free++] = i - 1;
     jobs[n_jobs++] = (struct job){0, n, 0, free_slots[--n_free], UINT32_MAX};
     histogram(b, 0, n, slot(b, jobs[0].slot));

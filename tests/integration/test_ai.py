@@ -48,7 +48,12 @@ class Ai(unittest.TestCase):
     def logs_of(self, answer, who):
         """What a failed run's app said: to its requester only."""
         task = answer.json["task"]
-        return self.n.cli("app", "debug", task, who=who, as_json=False).out
+
+        def said():
+            text = self.n.cli("app", "debug", task, who=who, as_json=False).out
+            return "stderr" in text and text
+
+        return harness.until("what the app said is kept", said)
 
     def test_1_two_owners_train_one_model(self):
         n = self.n
