@@ -209,6 +209,9 @@ sr_status bundle_read(struct slice json, struct bundle *ret, const char **ret_fi
     SR_TRY(json_parse(json, &ret->doc, err));
     const char *wrong = wrong_field(ret);
     if (!wrong) return SR_OK;
+    BUF_TRY_MEMORY(&ret->evidence, err);
+    BUF_TRY_MEMORY(&ret->token, err);
+    BUF_TRY_MEMORY(&ret->transaction, err);
     *ret_field = wrong;
     return sr_fail(err, SR_E_MALFORMED, "%s is missing or malformed", wrong);
 }

@@ -17,8 +17,10 @@ static sr_status judge(const struct audit_parts *p, struct judged *j, struct pol
     const uint64_t now = p->release.time_ms / 1000;
     SR_TRY(json_parse(p->authority, &doc, err));
     const struct json_val *v = json_root(doc);
-    if (!json_str(json_get(v, "root"), &hex) || !hex_decode_buf(hex, &j->root))
+    if (!json_str(json_get(v, "root"), &hex) || !hex_decode_buf(hex, &j->root)) {
+        BUF_TRY_MEMORY(&j->root, err);
         return sr_fail(err, SR_E_MALFORMED, "the authority names no root");
+    }
     SR_TRY(tee_envelope_parse(p->evidence, &e, err));
     SR_TRY(dcap_collateral_new(json_raw(json_get(v, "collateral")), buf_slice(&j->root),
                                &j->collateral, NULL, err));

@@ -112,24 +112,16 @@ static sr_status policy(struct check *c) {
 struct hash release_hash(const struct audit_parts *p, const struct hash *task,
                          const struct hash *deal, wire_verdict label) {
     const struct audit_release *r = &p->release;
-    const struct hash digest = sha256(p->evidence);
-    struct keccak k;
-    uint8_t head[16], flags[2] = {1, (uint8_t)label};
-    for (unsigned i = 0; i < 8; i++) {
-        head[i] = (uint8_t)(r->n >> (56 - 8 * i));
-        head[8 + i] = (uint8_t)(r->time_ms >> (56 - 8 * i));
-    }
-    keccak_init(&k);
-    keccak_add(&k, slice_of("SR-RLG-v1", 10));
-    keccak_add(&k, slice_of(r->previous.b, 32));
-    keccak_add(&k, slice_of(head, sizeof head));
-    keccak_add(&k, slice_of(task->b, 32));
-    keccak_add(&k, slice_of(deal->b, 32));
-    keccak_add(&k, slice_of(p->binding.worker.b, 20));
-    keccak_add(&k, slice_of(r->dataset.b, 20));
-    keccak_add(&k, slice_of(flags, sizeof flags));
-    keccak_add(&k, slice_of(digest.b, 32));
-    return keccak_end(&k);
+    return wire_release_row_hash(&(struct wire_release_row){.n = r->n,
+                                                            .time_ms = r->time_ms,
+                                                            .task = *task,
+                                                            .deal = *deal,
+                                                            .worker = p->binding.worker,
+                                                            .dataset = r->dataset,
+                                                            .released = true,
+                                                            .verdict = (uint8_t)label,
+                                                            .evidence_digest = sha256(p->evidence),
+                                                            .previous = r->previous});
 }
 
 static sr_status release(struct check *c) {

@@ -60,6 +60,11 @@ static inline void cleanup_buf_wipe_(struct buf *b) {
 }
 #define cleanup_buf      __attribute__((cleanup(cleanup_buf_)))
 #define cleanup_buf_wipe __attribute__((cleanup(cleanup_buf_wipe_)))
+/* Where a decoder has said no: to have no memory is no fault of the text. */
+#define BUF_TRY_MEMORY(b, err)                                                                     \
+    do {                                                                                           \
+        if ((b)->bad == SR_E_NOMEM) return buf_status((b), (err));                                 \
+    } while (0)
 void buf_add(struct buf *b, struct slice s);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_str(struct buf *b, const char *s);

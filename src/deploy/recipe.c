@@ -15,8 +15,10 @@ sr_status recipe_fill(const struct json_val *hex, const struct json_val *puts,
                       const struct deploy_book *book, struct buf *ret, struct sr_err *err) {
     struct slice text;
     size_t start = ret->n;
-    if (!json_str(hex, &text) || !slice_starts(text, "0x") || !hex_decode_buf(text, ret))
+    if (!json_str(hex, &text) || !slice_starts(text, "0x") || !hex_decode_buf(text, ret)) {
+        BUF_TRY_MEMORY(ret, err);
         return wrong(err, "bytes are not 0x and hex digits");
+    }
     SR_TRY(buf_status(ret, err));
     size_t n = ret->n - start;
     for (const struct json_val *p = json_first(puts); p; p = json_next(p)) {

@@ -85,8 +85,10 @@ static sr_status judge_code(struct verify *v, const struct json_val *c, size_t i
     struct slice hex;
     struct sr_err why = {0};
     SR_TRY(eth_batch_json(v->batch, i, &answer, err));
-    if (!json_str(answer, &hex) || !hex_decode_buf(hex, &live))
+    if (!json_str(answer, &hex) || !hex_decode_buf(hex, &live)) {
+        BUF_TRY_MEMORY(&live, err);
         return sr_fail(err, SR_E_CHAIN, "eth_getCode: the node's answer is no code");
+    }
     SR_TRY(buf_status(&live, err));
     sr_status st = recipe_fill(json_get(c, "code"), json_get(c, "puts"), &v->book, &built, &why);
     if (st == SR_E_NOTFOUND) {

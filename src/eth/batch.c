@@ -74,7 +74,7 @@ sr_status eth_batch_run(struct eth_batch *b, struct sr_err *err) {
         json_free(b->doc);
         b->doc = NULL;
         memset(b->answer, 0, sizeof b->answer);
-        SR_TRY(rpc_post(b->rpc, buf_slice(&b->body), RPC_TIMEOUT_MS, &b->doc, err));
+        SR_TRY(rpc_post(b->rpc, buf_slice(&b->body), RPC_READ_MS, &b->doc, err));
         const struct json_val *root = json_root(b->doc);
         if (!json_is(root, JSON_ARRAY)) {
             SR_TRY(rpc_outcome(root, err));
@@ -107,8 +107,10 @@ sr_status eth_batch_get(struct eth_batch *b, size_t i, struct slice *ret, struct
     SR_TRY(eth_batch_json(b, i, &v, err));
     if (!json_str(v, &s) || !slice_starts(s, "0x"))
         return sr_fail(err, SR_E_CHAIN, "chain node: malformed answer to eth_call");
-    if (b->bytes[i].n == 0 && !hex_decode_buf(s, &b->bytes[i]))
+    if (b->bytes[i].n == 0 && !hex_decode_buf(s, &b->bytes[i])) {
+        BUF_TRY_MEMORY(&b->bytes[i], err);
         return sr_fail(err, SR_E_CHAIN, "chain node: malformed answer to eth_call");
+    }
     SR_TRY(buf_status(&b->bytes[i], err));
     *ret = buf_slice(&b->bytes[i]);
     return SR_OK;

@@ -90,8 +90,11 @@ static sr_status derive(const struct json_val *crypto, struct slice secret_passw
     cleanup_buf struct buf salt;
     buf_init(&salt, SALT_MAX);
     if (!json_str(json_get(crypto, "kdf"), &kdf)) return malformed(err, "kdf is missing");
-    if (!json_str(json_get(kp, "salt"), &salt_hex) || !hex_decode_buf(salt_hex, &salt) || salt.bad)
+    if (!json_str(json_get(kp, "salt"), &salt_hex) || !hex_decode_buf(salt_hex, &salt) ||
+        salt.bad) {
+        BUF_TRY_MEMORY(&salt, err);
         return malformed(err, "salt is not hex");
+    }
     if (!json_u64(json_get(kp, "dklen"), &dklen) || dklen != DERIVED_BYTES)
         return malformed(err, "dklen is not 32");
     if (slice_is(kdf, "scrypt")) {

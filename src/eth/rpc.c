@@ -17,8 +17,9 @@ struct eth_rpc {
     struct endpoint at[RPC_MAX_URLS];
     size_t n;
     uint64_t next_id;
-    uint64_t chain_id; /* 0: not asked yet */
-    bool no_sync;      /* no eth_sendRawTransactionSync here */
+    uint64_t chain_id;    /* 0: not asked yet */
+    bool no_sync;         /* no eth_sendRawTransactionSync here */
+    uint64_t patience_ms; /* 0: as the request has */
     int64_t fees_at_us;
     struct u256 max_fee, max_tip;
 };
@@ -61,6 +62,10 @@ void eth_rpc_free(struct eth_rpc *r) {
     free(r);
 }
 
+void eth_rpc_patience(struct eth_rpc *r, uint64_t ms) {
+    r->patience_ms = ms;
+}
+
 static sr_status post_to(struct endpoint *ep, struct slice body, uint64_t timeout_ms,
                          struct json **ret_doc, struct sr_err *err) {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
@@ -84,12 +89,15 @@ sr_status rpc_post(struct eth_rpc *r, struct slice body, uint64_t timeout_ms, st
                    struct sr_err *err) {
     struct sr_err e = {0};
     sr_status st = SR_E_UNAVAILABLE;
-    /* first those that are well, then, when none is, the others too */
+    bool tried[RPC_MAX_URLS] = {false};
+    if (r->patience_ms && r->patience_ms < timeout_ms) timeout_ms = r->patience_ms;
+    /* first those that are well, then, when none is, the others too; each once */
     for (unsigned pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < r->n; i++) {
             struct endpoint *ep = &r->at[i];
             bool resting = ep->rest_until_us > clock_mono_us();
-            if (resting != (pass == 1)) continue;
+            if (tried[i] || (pass == 0 && resting)) continue;
+            tried[i] = true;
             e = (struct sr_err){0};
             st = post_to(ep, body, timeout_ms, ret_doc, &e);
             if (st != SR_E_UNAVAILABLE && st != SR_E_TIMEOUT && st != SR_E_SYS &&
@@ -100,8 +108,14 @@ sr_status rpc_post(struct eth_rpc *r, struct slice body, uint64_t timeout_ms, st
             }
             ep->rest_until_us = clock_mono_us() + REST_US;
         }
-    st = sr_fail(err, st == SR_E_TIMEOUT ? SR_E_TIMEOUT : SR_E_UNAVAILABLE,
-                 "no chain node answers: %s", e.what);
+    if (st == SR_E_TIMEOUT) {
+        st = sr_fail(err, st, "the chain node is silent: it has not answered within %llu ms",
+                     (unsigned long long)timeout_ms);
+        sr_hint(err, "the node at %s accepts connections but does not answer: is it well?",
+                r->at[0].url);
+        return st;
+    }
+    st = sr_fail(err, SR_E_UNAVAILABLE, "no chain node answers: %s", e.what);
     sr_hint(err, "is the chain node running at %s?", r->at[0].url);
     return st;
 }
@@ -126,11 +140,11 @@ static sr_status ask(struct eth_rpc *r, const char *method, const struct buf *pa
     }
 }
 
-static sr_status ask_result(struct eth_rpc *r, const char *method, const struct buf *params,
-                            struct json **ret_doc, const struct json_val **ret_result,
-                            struct sr_err *err) {
+static sr_status ask_within(struct eth_rpc *r, const char *method, const struct buf *params,
+                            uint64_t timeout_ms, struct json **ret_doc,
+                            const struct json_val **ret_result, struct sr_err *err) {
     struct json *doc = NULL;
-    SR_TRY(ask(r, method, params, RPC_TIMEOUT_MS, &doc, err));
+    SR_TRY(ask(r, method, params, timeout_ms, &doc, err));
     sr_status st = rpc_outcome(json_root(doc), err);
     const struct json_val *res = json_get(json_root(doc), "result");
     if (st == SR_OK && !res) st = sr_fail(err, SR_E_CHAIN, "chain node: answer without result");
@@ -141,6 +155,12 @@ static sr_status ask_result(struct eth_rpc *r, const char *method, const struct 
     *ret_doc = doc;
     *ret_result = res;
     return SR_OK;
+}
+
+static sr_status ask_result(struct eth_rpc *r, const char *method, const struct buf *params,
+                            struct json **ret_doc, const struct json_val **ret_result,
+                            struct sr_err *err) {
+    return ask_within(r, method, params, RPC_READ_MS, ret_doc, ret_result, err);
 }
 
 sr_status eth_rpc_call(struct eth_rpc *r, const char *method, const char *params,
@@ -233,8 +253,10 @@ static sr_status get_bytes(struct eth_rpc *r, const char *method, struct buf *pa
     const struct json_val *v;
     struct slice s;
     SR_TRY(ask_result(r, method, params, &doc, &v, err));
-    if (!json_str(v, &s) || !slice_starts(s, "0x") || !hex_decode_buf(s, ret))
+    if (!json_str(v, &s) || !slice_starts(s, "0x") || !hex_decode_buf(s, ret)) {
+        BUF_TRY_MEMORY(ret, err);
         return bad_result(method, err);
+    }
     return buf_status(ret, err);
 }
 
@@ -322,7 +344,7 @@ sr_status eth_get_logs(struct eth_rpc *r, const struct eth_filter *f, uint64_t f
     rpc_put_filter(&p, f);
     jw_end_obj(&p);
     jw_end_arr(&p);
-    SR_TRY(ask_result(r, "eth_getLogs", &p_b, &doc, &v, err));
+    SR_TRY(ask_within(r, "eth_getLogs", &p_b, RPC_TIMEOUT_MS, &doc, &v, err));
     return rpc_get_logs(v, ret, err);
 }
 

@@ -15,14 +15,17 @@
 
 #define RPC_MAX_URLS   8
 #define RPC_MAX_ANSWER (64u << 20)
-#define RPC_TIMEOUT_MS 20000
-#define RPC_MAX_TOPICS 64 /* topics of one position, addresses of a filter */
+#define RPC_TIMEOUT_MS 20000 /* for answers that take a node long: logs, waiting for a block */
+#define RPC_READ_MS    8000  /* for all others: a node that is silent so long is none */
+#define RPC_MAX_TOPICS 64    /* topics of one position, addresses of a filter */
 
 struct eth_rpc;
 /* urls: http(s) addresses separated by commas, tried in order, a failing one rested. Owned:
  * eth_rpc_free. */
 SR_CHECK sr_status eth_rpc_new(const char *urls, struct eth_rpc **ret, struct sr_err *err);
 void eth_rpc_free(struct eth_rpc *r); /* accepts NULL */
+/* Waits no longer than this for any answer of a node. */
+void eth_rpc_patience(struct eth_rpc *r, uint64_t ms);
 /* Any method; params is a JSON array. *ret_doc is the whole answer; *ret_result its "result". */
 SR_CHECK sr_status eth_rpc_call(struct eth_rpc *r, const char *method, const char *params,
                                 struct json **ret_doc, const struct json_val **ret_result,

@@ -109,37 +109,53 @@ static sr_status invalid(struct sr_err *err) {
 }
 
 /* Signed by the account's own key; else a contract may say that it has signed (ERC-1271). */
-static bool is_signed(struct market *m, const struct addr *who, const struct hash *h,
-                      struct slice sig) {
-    struct addr signer;
+static bool is_signed(struct market *m, const struct auth *a) {
     bool ok = false;
-    if (secp_recover(h, sig, &signer, NULL) == SR_OK && addr_eq(&signer, who)) return true;
-    return eth_check_signature(m->rpc, who, h, sig, (struct eth_at){0}, &ok, NULL) == SR_OK && ok;
+    if (a->signature.ok && addr_eq(&a->signature.signer, &a->who)) return true;
+    return eth_check_signature(m->rpc, &a->who, &a->signature.hash, a->signature.sig,
+                               (struct eth_at){0}, &ok, NULL) == SR_OK &&
+           ok;
 }
 
-sr_status auth_check(struct market *m, struct http_req *rq, struct addr *ret_who,
-                     struct sr_err *err) {
+void recovered_all(void *arg) {
+    for (struct recovered **r = arg; *r; r++)
+        (*r)->ok = secp_recover(&(*r)->hash, (*r)->sig, &(*r)->signer, NULL) == SR_OK;
+}
+
+void auth_done(struct auth *a) {
+    buf_done(&a->text);
+    buf_done(&a->sig);
+}
+
+sr_status auth_read(struct market *m, struct http_req *rq, struct auth *ret, struct sr_err *err) {
     struct slice header, hash_hex, rest, sig_hex, who_hex;
     struct hash h;
     struct addr who;
-    cleanup_buf struct buf text, sig;
-    buf_init(&text, 256);
-    buf_init(&sig, POCO_SIGN_MAX);
+    buf_init(&ret->text, 256);
+    buf_init(&ret->sig, POCO_SIGN_MAX);
     if (!http_header(rq, "authorization", &header) || !slice_cut(header, '_', &hash_hex, &rest) ||
         !slice_cut(rest, '_', &sig_hex, &who_hex) || !hash_parse(hash_hex, &h) ||
-        !slice_starts(sig_hex, "0x") || !hex_decode_buf(sig_hex, &sig) || sig.bad ||
-        !addr_parse(who_hex, &who))
+        !slice_starts(sig_hex, "0x") || !addr_parse(who_hex, &who))
         return invalid(err);
+    bool good = hex_decode_buf(sig_hex, &ret->sig);
+    BUF_TRY_MEMORY(&ret->sig, err);
+    if (!good || ret->sig.bad) return invalid(err);
     uint64_t now = clock_unix_ms(), old = now > MARKET_CHALLENGE_MS ? now - MARKET_CHALLENGE_MS : 0;
     if (db_get_bytes(m->db, "SELECT challenge FROM challenge WHERE who = $1 AND made > $2",
-                     DB_ARGS(db_addr(&who), db_u64(old)), &text, NULL) != SR_OK)
+                     DB_ARGS(db_addr(&who), db_u64(old)), &ret->text, NULL) != SR_OK)
         return invalid(err);
-    struct hash want = eip712_challenge("iExec Gateway", m->chain_id, buf_slice(&text));
-    if (!hash_eq(&want, &h) || !is_signed(m, &who, &h, buf_slice(&sig))) return invalid(err);
+    struct hash want = eip712_challenge("iExec Gateway", m->chain_id, buf_slice(&ret->text));
+    if (!hash_eq(&want, &h)) return invalid(err);
+    ret->who = who;
+    ret->signature = (struct recovered){.hash = h, .sig = buf_slice(&ret->sig)};
+    return SR_OK;
+}
+
+sr_status auth_use(struct market *m, const struct auth *a, struct sr_err *err) {
+    if (!is_signed(m, a)) return invalid(err);
     SR_TRY(group_join(m, err));
     SR_TRY(db_run(m->db, "DELETE FROM challenge WHERE who = $1 AND challenge = $2",
-                  DB_ARGS(db_addr(&who), db_text(buf_slice(&text))), err));
+                  DB_ARGS(db_addr(&a->who), db_text(buf_slice(&a->text))), err));
     if (db_changed(m->db) != 1) return invalid(err); /* somebody was quicker with it */
-    *ret_who = who;
     return SR_OK;
 }

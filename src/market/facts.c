@@ -81,12 +81,13 @@ static bool used(struct market *m, const struct poco_order *o, const struct hash
     return true;
 }
 
-bool facts_by_index(struct market *m, const struct poco_order *o, const struct hash *h,
+bool facts_by_index(struct market *m, const struct poco_order *o, const struct recovered *signature,
                     const struct addr *who, struct facts *ret) {
     struct facts f = {.registered = true, .signed_ok = true, .owner = *who};
     struct u256 left, need;
-    struct addr signer;
+    const struct hash *h = &signature->hash;
     uint64_t n;
+    if (!signature->ok || !addr_eq(&signature->signer, who)) return false;
     if (!m->caught_up || (m->follower && eth_follow_is_down(m->follower)) || !owner_is(m, o, who) ||
         !used(m, o, h, &f.consumed) || !u256_sub(&left, *poco_order_volume(o), f.consumed) ||
         !u256_to_u64(left, &n) || n == 0 || !order_stake(o, n, &need))
@@ -95,9 +96,6 @@ bool facts_by_index(struct market *m, const struct poco_order *o, const struct h
     if (m->stakes->e[i].known && addr_eq(&m->stakes->e[i].who, who))
         f.stake = m->stakes->e[i].stake;
     if (u256_cmp(need, f.stake) > 0) return false;
-    if (secp_recover(h, slice_of(o->sign.b, o->sign.n), &signer, NULL) != SR_OK ||
-        !addr_eq(&signer, who))
-        return false;
     *ret = f;
     return true;
 }

@@ -676,6 +676,7 @@ sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err) {
     if (st != SR_OK) return st;
     m->head = s->head.number;
     m->head_hash = s->head.hash;
+    m->head_time = s->head.time;
     m->change_no++;
     fcond_wake(&m->changed);
     if (!m->caught_up && s->head.number >= s->chain_head) {

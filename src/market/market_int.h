@@ -87,6 +87,7 @@ struct market {
     struct write_group group;
     uint64_t challenges; /* that are stored, at most; 0: count them */
     uint64_t head;       /* last indexed block */
+    uint64_t head_time;  /* its time, in seconds; 0: not known */
     struct hash head_hash;
     struct fcond changed; /* for event streams */
     uint64_t change_no;
@@ -205,9 +206,27 @@ bool order_is_bulk(uint64_t volume, uint64_t price);
 
 /* ---- auth.c */
 sr_status route_challenge(struct http_req *rq, void *role, struct sr_err *err);
-/* Checks the authorization header, uses the challenge up. SR_E_REFUSED "invalid authorization". */
-SR_CHECK sr_status auth_check(struct market *m, struct http_req *rq, struct addr *ret_who,
-                              struct sr_err *err);
+/* Whose key made a signature. Finding out is most of a publish's work, so it is done on the thread
+ * pool: fiber_offload(recovered_all, array of pointers that ends with NULL). */
+struct recovered {
+    struct hash hash;
+    struct slice sig; /* borrowed */
+    struct addr signer;
+    bool ok;
+};
+void recovered_all(void *arg);
+/* Of the authorization header: read, then recovered, then used up. SR_E_REFUSED "invalid
+ * authorization". */
+struct auth {
+    struct addr who;
+    struct buf text, sig; /* owned: auth_done */
+    struct recovered signature;
+};
+SR_CHECK sr_status auth_read(struct market *m, struct http_req *rq, struct auth *ret,
+                             struct sr_err *err);
+SR_CHECK sr_status auth_use(struct market *m, const struct auth *a, struct sr_err *err);
+void auth_done(struct auth *a); /* accepts a zeroed one */
+#define cleanup_auth __attribute__((cleanup(auth_done)))
 
 /* ---- group.c: writes of requests, committed together */
 SR_CHECK sr_status group_join(struct market *m, struct sr_err *err); /* before writing */
@@ -225,7 +244,7 @@ struct facts {
     struct u256 stake;
 };
 /* False: the index cannot say that all is well, ask the chain. Does not wait. */
-bool facts_by_index(struct market *m, const struct poco_order *o, const struct hash *h,
+bool facts_by_index(struct market *m, const struct poco_order *o, const struct recovered *signature,
                     const struct addr *who, struct facts *ret);
 SR_CHECK sr_status facts_by_chain(struct market *m, const struct poco_order *o,
                                   const struct hash *h, const struct addr *who, struct facts *ret,
@@ -336,10 +355,13 @@ void replica_stop(struct market *m);
 SR_CHECK sr_status market_index(struct market *m, struct sr_err *err);
 
 /* ---- market_main.c, also for tests */
+/* What the market depends on: the chain, the database, the disk. */
+SR_CHECK sr_status market_health(void *role, struct jw *checks, struct sr_err *err);
 extern const struct http_route market_routes[];
 extern const size_t market_routes_n;
 struct market_opts {
     const char *path; /* database: a file, or the URL of one on a server */
+    const char *dir;  /* of a file; NULL: not looked at by /health */
     const char *rpc, *ws;
     struct addr hub, data_protector, workerpool, sharing, whitelist_registry;
     bool has_data_protector, has_workerpool, has_sharing;

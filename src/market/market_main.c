@@ -79,6 +79,26 @@ void market_error(struct http_req *rq, const struct sr_err *e) {
     if (http_reply_json(rq, status, &b, NULL) != SR_OK) return; /* the client has left */
 }
 
+sr_status market_health(void *role, struct jw *checks, struct sr_err *err) {
+    struct market *m = role;
+    uint64_t one, chain = 0, now = clock_unix_ms() / 1000;
+    jw_ku64(checks, "block", m->head);
+    if (m->head_time)
+        jw_ku64(checks, "blockAgeSeconds", now > m->head_time ? now - m->head_time : 0);
+    jw_kbool(checks, "caughtUp", m->caught_up);
+    jw_kbool(checks, "indexes", m->follower != NULL);
+    SR_TRY(db_get_u64(m->read, "SELECT 1", DB_NO_ARGS, &one, err));
+    jw_kcstr(checks, "database", "ok");
+    if (m->opts->dir && !db_is_shared(m->db)) SR_TRY(role_disk_health(m->opts->dir, checks, err));
+    SR_TRY(eth_block_number(m->rpc, &chain, err));
+    jw_kcstr(checks, "chain", "ok");
+    jw_ku64(checks, "chainBlock", chain);
+    if (!m->caught_up)
+        return sr_fail(err, SR_E_UNAVAILABLE, "the index is at block %llu of %llu",
+                       (unsigned long long)m->head, (unsigned long long)chain);
+    return SR_OK;
+}
+
 static void follow(void *arg) {
     struct market *m = arg;
     struct sr_err e = {0};
@@ -231,6 +251,7 @@ static sr_status start(void *arg, struct sr_err *err) {
                                 .cors = true,
                                 .cors_echo = true, /* as the official one */
                                 .name = "market",
+                                .health = market_health,
                                 .on_error = market_error};
     return http_serve(&h, r->rf.listen_host, r->rf.listen_port, r->rf.listen_fd, &r->server, err);
 }
@@ -292,6 +313,7 @@ int market_main(int argc, char **argv) {
         st = path ? fs_mkdirs(r.rf.dir, 0700, &e) : sr_fail(&e, SR_E_NOMEM, "market");
     }
     r.o.path = url ? url : path;
+    r.o.dir = r.rf.dir;
     r.o.rpc = rpc;
     r.o.ws = ws;
     r.o.scheduler_url = scheduler;

@@ -71,7 +71,9 @@ static sr_status read_order(const struct json_val *body, poco_kind k, struct poc
         return sr_fail(err, SR_E_MALFORMED, "order.sign must be a valid signature");
     cleanup_buf struct buf sign;
     buf_init(&sign, POCO_SIGN_MAX);
-    if (!hex_decode_buf(s, &sign) || sign.bad) return sr_fail(err, SR_E_REFUSED, "invalid sign");
+    bool good = hex_decode_buf(s, &sign);
+    BUF_TRY_MEMORY(&sign, err);
+    if (!good || sign.bad) return sr_fail(err, SR_E_REFUSED, "invalid sign");
     ret->sign.n = (uint16_t)sign.n;
     if (sign.n) memcpy(ret->sign.b, sign.p, sign.n);
     return SR_OK;
@@ -150,21 +152,23 @@ static sr_status already_there(struct market *m, const struct hash *h, struct sr
 /* Judges by the index, else by the chain, such that no block is indexed between reading and
  * storing.
  */
-static sr_status accept(struct market *m, const struct poco_order *o, const struct hash *h,
-                        const struct addr *who, uint64_t *ret_remaining, struct sr_err *err) {
+static sr_status accept(struct market *m, const struct poco_order *o,
+                        const struct recovered *signature, const struct addr *who,
+                        uint64_t *ret_remaining, struct sr_err *err) {
+    const struct hash *h = &signature->hash;
     for (unsigned i = 0; i < READ_AGAIN; i++) {
         while (m->stepping) SR_TRY(fcond_wait(&m->step_done, 30000, err));
         uint64_t step = m->step_no;
         struct facts f;
         SR_TRY(group_join(m, err)); /* from here to the row no index writes */
         SR_TRY(already_there(m, h, err));
-        if (!facts_by_index(m, o, h, who, &f)) {
+        if (!facts_by_index(m, o, signature, who, &f)) {
             SR_TRY(facts_by_chain(m, o, h, who, &f, err));
             if (m->step_no != step) continue;
             SR_TRY(group_join(m, err));
             SR_TRY(already_there(m, h, err));
             struct facts now; /* another process may have indexed a block meanwhile */
-            if (db_is_shared(m->db) && facts_by_index(m, o, h, who, &now)) f = now;
+            if (db_is_shared(m->db) && facts_by_index(m, o, signature, who, &now)) f = now;
         }
         SR_TRY(judge(m, o, &f, who, ret_remaining, err));
         return order_store(m, o, h, who, *ret_remaining, clock_unix_ms(), err);
@@ -187,16 +191,27 @@ sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err) {
     struct market *m = role;
     poco_kind k = path_kind(rq);
     cleanup_json struct json *doc = NULL;
-    struct addr who;
+    cleanup_auth struct auth auth = {0};
     struct poco_order o;
+    struct sr_err wrong = {0};
     SR_TRY(q_chain(m, rq, err));
     SR_TRY(read_body(rq, &doc, err));
     if (!doc) return SR_OK;
-    SR_TRY(auth_check(m, rq, &who, err));
-    SR_TRY(read_order(json_root(doc), k, &o, err));
-    struct hash h = poco_order_hash(&m->poco.domain, &o);
+    SR_TRY(auth_read(m, rq, &auth, err));
+    sr_status st = read_order(json_root(doc), k, &o, &wrong); /* told after who asks is known */
+    struct recovered order = {.sig = slice_of(o.sign.b, o.sign.n)};
+    if (st == SR_OK) order.hash = poco_order_hash(&m->poco.domain, &o);
+    struct recovered *both[] = {&auth.signature, st == SR_OK ? &order : NULL, NULL};
+    SR_TRY(fiber_offload(recovered_all, both, err));
+    SR_TRY(auth_use(m, &auth, err));
+    if (st != SR_OK) {
+        if (err) *err = wrong;
+        return st;
+    }
+    const struct hash h = order.hash;
+    const struct addr who = auth.who;
     uint64_t remaining;
-    SR_TRY(accept(m, &o, &h, &who, &remaining, err));
+    SR_TRY(accept(m, &o, &order, &who, &remaining, err));
     cleanup_buf struct buf text, b;
     buf_init(&text, MARKET_BODY_MAX * 6);
     buf_init(&b, MARKET_BODY_MAX * 7);
@@ -281,11 +296,15 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
     struct market *m = role;
     poco_kind k = path_kind(rq);
     cleanup_json struct json *doc = NULL;
-    struct addr who;
+    cleanup_auth struct auth auth = {0};
     SR_TRY(q_chain(m, rq, err));
     SR_TRY(read_body(rq, &doc, err));
     if (!doc) return SR_OK;
-    SR_TRY(auth_check(m, rq, &who, err));
+    SR_TRY(auth_read(m, rq, &auth, err));
+    struct recovered *one[] = {&auth.signature, NULL};
+    SR_TRY(fiber_offload(recovered_all, one, err));
+    SR_TRY(auth_use(m, &auth, err));
+    const struct addr who = auth.who;
     struct slice target = json_text(json_get(json_root(doc), "target"));
     bool last = slice_is(target, "unpublish_last"), all = slice_is(target, "unpublish_all");
     if (target.n && !last && !all && !slice_is(target, "unpublish_orderHash"))

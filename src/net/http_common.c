@@ -229,15 +229,25 @@ static sr_status answer_openapi(struct http_req *rq, struct sr_err *err) {
 static sr_status answer_health(struct http_req *rq, struct sr_err *err) {
     const struct http_opts *o = &rq->conn->server->opts;
     struct sr_err why = {0};
-    sr_status st = o->health ? o->health(o->role, &why) : SR_OK;
-    cleanup_buf struct buf b = {0};
-    buf_init(&b, 2048);
-    struct jw w = jw_of(&b);
+    cleanup_buf struct buf b = {0}, checks = {0};
+    buf_init(&b, 8192), buf_init(&checks, 4096);
+    struct jw w = jw_of(&b), c = jw_of(&checks);
+    jw_obj(&c);
+    sr_status st = o->health ? o->health(o->role, &c, &why) : SR_OK;
+    jw_end_obj(&c);
     jw_obj(&w);
     jw_kcstr(&w, "service", name_of(rq->conn->server));
     jw_kcstr(&w, "status", st == SR_OK ? "ok" : "failing");
     jw_kcstr(&w, "version", STRONGROOM_VERSION);
-    if (st != SR_OK) jw_kcstr(&w, "error", why.what);
+    if (o->health && checks.bad == SR_OK) {
+        jw_key(&w, "checks");
+        jw_raw(&w, buf_slice(&checks));
+    }
+    if (st != SR_OK) {
+        jw_kcstr(&w, "error", why.what);
+        jw_kcstr(&w, "code", sr_status_name(st));
+        if (why.hint[0]) jw_kcstr(&w, "hint", why.hint);
+    }
     jw_end_obj(&w);
     return http_reply_json(rq, st == SR_OK ? 200 : 503, &b, err);
 }

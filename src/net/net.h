@@ -127,8 +127,9 @@ struct http_opts {
     const char *cors_headers;                 /* allowed request headers; NULL: "*" */
     bool cors_echo;                           /* names the asking origin instead of "*" */
     const char *name; /* static: "market"; in /health, /metrics and /openapi.json */
-    /* What /health asks (may wait); NULL: a process that answers is well. */
-    sr_status (*health)(void *role, struct sr_err *err);
+    /* What /health asks (may wait, each time within some seconds); NULL: a process that answers is
+     * well. checks: members about what the role depends on, for people; a failure is a 503. */
+    sr_status (*health)(void *role, struct jw *checks, struct sr_err *err);
     uint64_t body_ms; /* 0: NET_BODY_MS; tests have less patience */
 };
 /* Listens on host:port (port 0: any) or on an inherited listening socket (listen_fd >= 0, taken).

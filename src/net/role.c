@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -255,4 +256,15 @@ int role_run(const struct role_flags *rf) {
     net_done();
     log_info("stopped", "role=%s", rf->name);
     return 0;
+}
+
+sr_status role_disk_health(const char *dir, struct jw *checks, struct sr_err *err) {
+    struct statvfs v;
+    if (statvfs(dir, &v) != 0 || access(dir, W_OK) != 0)
+        return sr_fail(err, SR_E_SYS, "%s cannot be written to", dir);
+    uint64_t left = (uint64_t)v.f_bavail * v.f_frsize;
+    jw_ku64(checks, "diskFreeBytes", left);
+    if (left >= ROLE_DISK_LEFT) return SR_OK;
+    sr_hint(err, "make room on the disk of %s", dir);
+    return sr_fail(err, SR_E_SYS, "the disk of %s is full", dir);
 }

@@ -48,3 +48,7 @@ int role_fail(const struct role_flags *rf,
               const struct sr_err *err); /* tells the supervisor, logs; returns an exit code */
 /* net_run, then net_done; returns 0. */
 int role_run(const struct role_flags *rf);
+
+#define ROLE_DISK_LEFT (64ull << 20)
+/* For /health: can this folder be written to, and is there room? Adds "diskFreeBytes". */
+SR_CHECK sr_status role_disk_health(const char *dir, struct jw *checks, struct sr_err *err);

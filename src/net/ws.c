@@ -77,8 +77,10 @@ sr_status ws_accept(struct http_req *rq, size_t max_message, struct ws **ret, st
     buf_init(&raw, 64);
     buf_init(&b, 1024);
     if (!http_header(rq, "sec-websocket-key", &key) || key.n > 32 || !base64_decode(key, &raw) ||
-        raw.n != 16)
+        raw.n != 16) {
+        BUF_TRY_MEMORY(&raw, err);
         return sr_fail(err, SR_E_MALFORMED, "a bad websocket key");
+    }
     buf_str(&b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     accept_of(key, &b);

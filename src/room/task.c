@@ -58,8 +58,10 @@ static sr_status take_datasets(struct task *t, const struct json_val *list, stru
         if (!json_hash(json_get(d, "checksum"), &to->checksum))
             return faulty(err, "data set checksum");
         if (!json_str(json_get(d, "key"), &text) || !base64_decode(slice_trim(text), &key) ||
-            key.n != AES_KEY_BYTES)
+            key.n != AES_KEY_BYTES) {
+            BUF_TRY_MEMORY(&key, err);
             return faulty(err, "data set key");
+        }
         SR_TRY(secret_from(key.p, key.n, &to->key, err));
     }
     return SR_OK;

@@ -188,6 +188,27 @@ static void boot_fiber(void *arg) {
     }
 }
 
+/* Until the vault and the chain have answered once, nothing else is there to ask. */
+static sr_status health(void *role, struct jw *checks, struct sr_err *err) {
+    struct sched *s = role;
+    struct vault_identity vault;
+    uint64_t one, block;
+    jw_ku64(checks, "workers", s->n_workers);
+    jw_ku64(checks, "block", s->chain_block);
+    jw_kbool(checks, "caughtUp", s->caught_up);
+    if (!s->open)
+        return sr_fail(err, SR_E_UNAVAILABLE, "the vault or the chain has not answered yet");
+    SR_TRY(db_get_u64(s->db, "SELECT 1", DB_NO_ARGS, &one, err));
+    jw_kcstr(checks, "database", "ok");
+    SR_TRY(role_disk_health(s->cfg.dir, checks, err));
+    SR_TRY(vault_hello(s->vault, &vault, err));
+    jw_kcstr(checks, "vault", "ok");
+    SR_TRY(eth_block_number(s->rpc, &block, err));
+    jw_kcstr(checks, "chain", "ok");
+    jw_ku64(checks, "chainBlock", block);
+    return SR_OK;
+}
+
 static sr_status start(int argc, char **argv, struct sched *s, struct role_flags *rf,
                        struct http_server **server, struct sr_err *err) {
     SR_TRY(parse(argc, argv, s, rf, err));
@@ -199,7 +220,8 @@ static sr_status start(int argc, char **argv, struct sched *s, struct role_flags
                           .n_routes = sched_n_routes,
                           .role = s,
                           .cors = true,
-                          .name = "scheduler"};
+                          .name = "scheduler",
+                          .health = health};
     return http_serve(&o, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
 }
 

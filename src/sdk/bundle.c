@@ -75,8 +75,10 @@ static sr_status read_request(struct gathering *g, const struct json_val *v, str
         !fixed_hex(v, "challengePublic", b->challenge_public, sizeof b->challenge_public))
         return malformed(err, "the room's keys");
     if (!json_hash(json_get(v, "matchTx"), &g->match_tx)) return malformed(err, "matchTx");
-    if (!json_str(json_get(v, "evidence"), &text) || !base64_decode(text, &g->evidence))
+    if (!json_str(json_get(v, "evidence"), &text) || !base64_decode(text, &g->evidence)) {
+        BUF_TRY_MEMORY(&g->evidence, err);
         return malformed(err, "evidence");
+    }
     SR_TRY(buf_status(&g->evidence, err));
     p->evidence = buf_slice(&g->evidence);
     b->task = g->task;
@@ -97,8 +99,10 @@ static sr_status read_record(struct gathering *g, struct sr_err *err) {
         sr_hint(err, "it keeps the newest ones only; a task that never got its secrets has none");
     SR_TRY(st);
     const struct json_val *v = json_root(g->record);
-    if (!json_str(json_get(v, "token"), &token) || !hex_decode_buf(token, &g->token))
+    if (!json_str(json_get(v, "token"), &token) || !hex_decode_buf(token, &g->token)) {
+        BUF_TRY_MEMORY(&g->token, err);
         return malformed(err, "token");
+    }
     g->p.token = buf_slice(&g->token);
     if (!read_release(json_get(v, "release"), &g->p.release)) return malformed(err, "release");
     return read_request(g, json_get(v, "request"), err);

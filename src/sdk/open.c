@@ -8,6 +8,7 @@ sr_status pd_key_of(const char *text, struct sr_secret *ret, struct sr_err *err)
     cleanup_buf_wipe struct buf raw;
     buf_init(&raw, 64);
     if (!base64_decode(slice_trim(slice_str(text)), &raw) || raw.n != AES_KEY_BYTES) {
+        BUF_TRY_MEMORY(&raw, err);
         sr_hint(err, "as data protect --key-out wrote it, or the JavaScript SDK returned it");
         return sr_fail(err, SR_E_MALFORMED, "a data key is 32 bytes in base64");
     }

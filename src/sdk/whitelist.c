@@ -46,8 +46,10 @@ static sr_status create(void *arg, struct sr_err *err) {
     SR_TRY(sdk_chain(c, err));
     SR_TRY(sdk_unlock(c, err));
     SR_TRY(members(a, addrs, v, err));
-    if (!hex_decode_buf(slice_str(whitelist_creation_code), &code))
+    if (!hex_decode_buf(slice_str(whitelist_creation_code), &code)) {
+        BUF_TRY_MEMORY(&code, err);
         return sr_fail(err, SR_E_MALFORMED, "the whitelist's code");
+    }
     const struct abi_val args[] = {av_addr(&c->me), av_list(v, a->n)};
     SR_TRY(abi_encode(&code, "address,address[]", args, 2, err));
     sdk_progress(c, "deploy", NULL, 0, 0, NULL);

@@ -63,6 +63,16 @@ sr_status sms_chain_owner(struct sms_chain *c, poco_kind kind, const struct addr
     return SR_OK;
 }
 
+sr_status sms_chain_head(struct sms_chain *c, uint64_t *ret, struct sr_err *err) {
+    return eth_block_number(c->rpc, ret, err);
+}
+
+sr_status sms_chain_signed(struct sms_chain *c, const struct addr *contract,
+                           const struct hash *digest, struct slice signature, bool *ret,
+                           struct sr_err *err) {
+    return eth_check_signature(c->rpc, contract, digest, signature, (struct eth_at){0}, ret, err);
+}
+
 void sms_facts_free(struct sms_facts *f) {
     if (!f) return;
     poco_deal_done(&f->deal);

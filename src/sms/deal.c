@@ -69,8 +69,10 @@ sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx, struct s
     if (!json_str(json_get(result, "input"), &input))
         return sr_fail(err, SR_E_NOTFOUND, "the node does not know the matching transaction");
     buf_clear(&f->calldata);
-    if (!hex_decode_buf(input, &f->calldata))
+    if (!hex_decode_buf(input, &f->calldata)) {
+        BUF_TRY_MEMORY(&f->calldata, err);
         return sr_fail(err, SR_E_CHAIN, "the node's answer for a transaction");
+    }
     SR_TRY(buf_status(&f->calldata, err));
     struct poco_order o[POCO_KINDS];
     SR_TRY(poco_match_read(buf_slice(&f->calldata), &c->hub, o, err));

@@ -60,8 +60,10 @@ static sr_status read_ask(struct http_req *rq, struct ask *a, struct sr_err *err
         return sr_fail(err, SR_E_MALFORMED, "signature is missing or malformed");
     buf_init(&a->evidence, WIRE_EVIDENCE_MAX);
     if (!json_str(json_get(v, "evidence"), &text) || !base64_decode(text, &a->evidence) ||
-        a->evidence.bad != SR_OK || a->evidence.n == 0)
+        a->evidence.bad != SR_OK || a->evidence.n == 0) {
+        BUF_TRY_MEMORY(&a->evidence, err);
         return sr_fail(err, SR_E_MALFORMED, "evidence is missing, malformed or too long");
+    }
     a->evidence_digest = sha256(buf_slice(&a->evidence));
     return SR_OK;
 }

@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A row's hash is k("SR-RLG-v1\0" ‖ previous ‖ u64 n ‖ u64 time ms ‖ task ‖ deal ‖ worker ‖ data
- * set ‖ u8 released ‖ u8 verdict ‖ evidence digest ‖ code): who keeps one row's hash can prove that
- * nothing before it was changed.
- */
+/* A row's hash holds the one before it (wire_release_row_hash): who keeps one row's hash can prove
+ * that nothing before it was changed. */
 #include "sms/sms_int.h"
 
 #define COLUMNS                                                                                    \
     "n, time_ms, task, deal, worker, dataset, released, code, evidence, verdict, previous, hash"
 
 struct hash log_row_hash(const struct log_row *row) {
-    struct keccak k;
-    uint8_t head[16], flags[2] = {row->released, row->verdict};
-    for (unsigned i = 0; i < 8; i++) {
-        head[i] = (uint8_t)(row->n >> (56 - 8 * i));
-        head[8 + i] = (uint8_t)(row->time_ms >> (56 - 8 * i));
-    }
-    keccak_init(&k);
-    keccak_add(&k, slice_of("SR-RLG-v1", 10));
-    keccak_add(&k, slice_of(row->previous.b, sizeof row->previous.b));
-    keccak_add(&k, slice_of(head, sizeof head));
-    keccak_add(&k, slice_of(row->task.b, sizeof row->task.b));
-    keccak_add(&k, slice_of(row->deal.b, sizeof row->deal.b));
-    keccak_add(&k, slice_of(row->worker.b, sizeof row->worker.b));
-    keccak_add(&k, slice_of(row->dataset.b, sizeof row->dataset.b));
-    keccak_add(&k, slice_of(flags, sizeof flags));
-    keccak_add(&k, slice_of(row->evidence_digest.b, sizeof row->evidence_digest.b));
-    keccak_add(&k, slice_str(row->code));
-    return keccak_end(&k);
+    return wire_release_row_hash(&(struct wire_release_row){.n = row->n,
+                                                            .time_ms = row->time_ms,
+                                                            .task = row->task,
+                                                            .deal = row->deal,
+                                                            .worker = row->worker,
+                                                            .dataset = row->dataset,
+                                                            .released = row->released,
+                                                            .verdict = row->verdict,
+                                                            .evidence_digest = row->evidence_digest,
+                                                            .code = slice_str(row->code),
+                                                            .previous = row->previous});
 }
 
 /* The current row of a select of COLUMNS; code lives in room until the next row. */

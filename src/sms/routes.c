@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of routes, and those that only tell. */
+#include "net/role.h"
 #include "sms/sms_int.h"
 
 sr_status sms_releases(struct http_req *rq, void *role, struct sr_err *err) {
@@ -113,6 +114,22 @@ static sr_status metrics(struct http_req *rq, void *role, struct sr_err *err) {
     return http_reply_json(rq, 200, &out, err);
 }
 
+/* The database, the vault and the chain: without one of them nothing is stored or released. */
+static sr_status health(void *role, struct jw *checks, struct sr_err *err) {
+    struct sms *s = role;
+    struct vault_identity vault;
+    uint64_t one, block;
+    SR_TRY(db_get_u64(s->db, "SELECT 1", DB_NO_ARGS, &one, err));
+    jw_kcstr(checks, "database", "ok");
+    if (s->dir) SR_TRY(role_disk_health(s->dir, checks, err));
+    SR_TRY(vault_hello(s->vault, &vault, err));
+    jw_kcstr(checks, "vault", "ok");
+    SR_TRY(sms_chain_head(s->chain, &block, err));
+    jw_kcstr(checks, "chain", "ok");
+    jw_ku64(checks, "chainBlock", block);
+    return SR_OK;
+}
+
 sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_fd,
                     struct http_server **ret, struct sr_err *err) {
     static const struct http_route routes[] = {
@@ -144,6 +161,7 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
                                    .role = s,
                                    .cors = true,
                                    .name = "sms",
+                                   .health = health,
                                    .cors_headers = "authorization, content-type, accept"};
     return http_serve(&opts, host, port, listen_fd, ret, err);
 }

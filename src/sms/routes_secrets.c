@@ -6,7 +6,8 @@
  */
 #include "sms/sms_int.h"
 
-#define SEALED_TYPE "application/vnd.strongroom.sealed"
+#define SEALED_TYPE   "application/vnd.strongroom.sealed"
+#define ORIGIN_HEADER "X-Contract-Origin" /* hex of WIRE_ORIGIN_*, for contract wallets */
 /* What the client reads; the body of web3 and web2 refusals is empty. */
 #define TEXT_NOT_FOUND "{\"error\":[\"Secret not found\"]}"
 #define TEXT_AUTH      "{\"error\":[\"Invalid authorization\"]}"
@@ -107,6 +108,14 @@ static sr_status seal(struct http_req *rq, struct sms *s, const struct vault_sec
     }
 }
 
+/* No key's signature: the signer may be a contract that stands by it. One that sends sealed secrets
+ * has a key of ours, for what a contract is asked about must be seen. */
+static sr_status ask_contract(struct sms *s, struct vault_secret *v, const struct hash *h,
+                              struct sr_err *err) {
+    struct hash digest = eth_message_hash(h);
+    return sms_chain_signed(s->chain, &v->signer, &digest, v->signature, &v->by_contract, err);
+}
+
 static sr_status put_checked(struct http_req *rq, struct sms *s, const struct put *p,
                              struct vault_secret *v, bool update, struct sr_err *err) {
     cleanup_stored struct stored_secret old = {0}, fresh = {.kind = p->kind, .target = p->target};
@@ -114,8 +123,9 @@ static sr_status put_checked(struct http_req *rq, struct sms *s, const struct pu
     int status = 0;
     if (!v->is_sealed) { /* the vault checks the same, but the order of checks is official */
         struct hash h = wire_secret_challenge(p->kind, &p->target, p->name, v->secret);
-        if (eth_message_check(&h, v->signature, &v->signer, NULL) != SR_OK)
-            return answer(rq, p->kind, 401, TEXT_AUTH, err);
+        bool signed_ok = eth_message_check(&h, v->signature, &v->signer, NULL) == SR_OK;
+        if (!signed_ok) SR_TRY(ask_contract(s, v, &h, err));
+        if (!signed_ok && !v->by_contract) return answer(rq, p->kind, 401, TEXT_AUTH, err);
     }
     if (p->kind == SECRET_REQUESTER && !name_ok(p->name))
         return answer(rq, p->kind, 400, TEXT_NAME, err);
@@ -153,20 +163,27 @@ static sr_status put_checked(struct http_req *rq, struct sms *s, const struct pu
 static sr_status put(struct http_req *rq, struct sms *s, secret_kind kind, struct sr_err *err) {
     struct put p;
     struct slice auth, type = {NULL, 0}, body;
-    uint8_t signature[65];
+    cleanup_buf struct buf signature, origin;
     struct sr_err e = {0};
+    buf_init(&signature, POCO_SIGN_MAX), buf_init(&origin, WIRE_ORIGIN_CREATE2);
     bool update = slice_is(http_method(rq), "PUT");
     SR_TRY(read_target(rq, kind, &p, err));
     if (!http_header(rq, "Authorization", &auth)) return missing(err, "the header Authorization");
     SR_TRY(http_body(rq, &body, err));
     if (body.n == 0) return missing(err, "the secret");
-    if (!hex_decode(auth, signature, sizeof signature))
+    bool good = hex_decode_buf(auth, &signature);
+    struct slice from;
+    if (http_header(rq, ORIGIN_HEADER, &from)) good = hex_decode_buf(from, &origin) && good;
+    BUF_TRY_MEMORY(&signature, err);
+    BUF_TRY_MEMORY(&origin, err);
+    if (!good || signature.bad || origin.bad || signature.n == 0)
         return answer(rq, kind, 401, TEXT_AUTH, err);
     struct vault_secret v = {.kind = kind,
                              .target = p.target,
                              .name = p.name,
                              .secret = body,
-                             .signature = slice_of(signature, sizeof signature)};
+                             .signature = buf_slice(&signature),
+                             .origin = buf_slice(&origin)};
     sr_status st = find_signer(s, &p, &v.signer, &e);
     if (st == SR_E_NOTFOUND) return answer(rq, kind, 401, TEXT_AUTH, err);
     if (st != SR_OK) {
@@ -178,7 +195,10 @@ static sr_status put(struct http_req *rq, struct sms *s, secret_kind kind, struc
     (void)http_header(rq, "Content-Type", &type);
     if (slice_is(type, SEALED_TYPE)) {
         v.is_sealed = true;
-        if (!base64_decode(slice_trim(body), &raw)) return missing(err, "the sealed secret");
+        if (!base64_decode(slice_trim(body), &raw)) {
+            BUF_TRY_MEMORY(&raw, err);
+            return missing(err, "the sealed secret");
+        }
         v.secret = buf_slice(&raw);
     }
     st = put_checked(rq, s, &p, &v, update, err);

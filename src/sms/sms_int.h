@@ -144,6 +144,12 @@ SR_CHECK sr_status sms_chain_new(const struct sms_chain_opts *o, struct sms_chai
 void sms_chain_free(struct sms_chain *c); /* accepts NULL */
 /* Looks at the hub, once; done at first use anyway. Waits. */
 SR_CHECK sr_status sms_chain_open(struct sms_chain *c, struct sr_err *err);
+/* The chain's last block. */
+SR_CHECK sr_status sms_chain_head(struct sms_chain *c, uint64_t *ret, struct sr_err *err);
+/* Does that contract say now that it has signed this (ERC-1271)? */
+SR_CHECK sr_status sms_chain_signed(struct sms_chain *c, const struct addr *contract,
+                                    const struct hash *digest, struct slice signature, bool *ret,
+                                    struct sr_err *err);
 /*
  * sms_chain_was_owner - is or was `who` an owner of this data set
  *
@@ -173,6 +179,7 @@ struct allowance {
     uint64_t left, at_ms;
 };
 struct sms {
+    const char *dir; /* NULL: not looked at by /health */
     struct db *db;
     struct sms_chain *chain;
     struct vault_client *vault;

@@ -51,6 +51,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
     o.store = store;
     SR_TRY(role_begin(rf, err));
     SR_TRY(read_attestation(s, authority, rooms, err));
+    s->dir = rf->dir;
     SR_TRY(sms_db_open(rf->dir, &s->db, err));
     SR_TRY(release_log_open(s->db, &s->log, err));
     SR_TRY(nonces_init(&s->nonces, s->db, err));

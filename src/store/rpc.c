@@ -117,6 +117,25 @@ void store_error(struct http_req *rq, const struct sr_err *e) {
         log_debug("reply_lost", "code=%d", (int)e->code);
 }
 
+static sr_status health(void *role, struct jw *checks, struct sr_err *err) {
+    const struct store *s = role;
+    struct blobs_stat n;
+    blobs_count(s->blobs, &n);
+    jw_ku64(checks, "bytes", n.bytes);
+    jw_ku64(checks, "quotaBytes", n.quota);
+    jw_ku64(checks, "diskFreeBytes", n.disk_free);
+    if (n.disk_free < BLOB_RESERVE) {
+        sr_hint(err, "make room on the store's disk");
+        return sr_fail(err, SR_E_UNAVAILABLE,
+                       "the store's disk is full: reading works, adding not");
+    }
+    if (n.bytes >= n.quota) {
+        sr_hint(err, "give the store more by --quota");
+        return sr_fail(err, SR_E_UNAVAILABLE, "the quota is used up: reading works, adding not");
+    }
+    return SR_OK;
+}
+
 sr_status store_serve(struct store *s, const char *host, uint16_t port, int listen_fd,
                       struct http_server **ret, struct sr_err *err) {
     static const struct http_route routes[] = {
@@ -140,6 +159,7 @@ sr_status store_serve(struct store *s, const char *host, uint16_t port, int list
                                    .role = s,
                                    .cors = true,
                                    .name = "store",
+                                   .health = health,
                                    .on_error = store_error};
     return http_serve(&opts, host, port, listen_fd, ret, err);
 }

@@ -66,8 +66,10 @@ sr_status tee_trust_new(struct slice authority, bool dev_mode, struct tee_trust 
     SR_TRY(json_parse(authority, &doc, err));
     const struct json_val *v = json_root(doc), *col = json_get(v, "collateral");
     if (!json_bool(json_get(v, "simulated"), &simulated) || !json_str(json_get(v, "root"), &hex) ||
-        !hex_decode_buf(hex, &root) || !json_is(col, JSON_OBJECT))
+        !hex_decode_buf(hex, &root) || !json_is(col, JSON_OBJECT)) {
+        BUF_TRY_MEMORY(&root, err);
         return sr_fail(err, SR_E_MALFORMED, "not an attestation authority file");
+    }
     if (simulated && !dev_mode)
         return sr_fail(err, SR_E_REFUSED,
                        "a SIMULATED attestation authority is accepted in development mode only");

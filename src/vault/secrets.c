@@ -3,11 +3,13 @@
  * Stored secrets. They come in with their owner's signature over the official challenge, which
  * stays with them: what the vault gives to a room, somebody who owned it had stored.
  */
+#include "eth/rlp.h"
 #include "vault/vault_int.h"
 
 #define STORED_TAG     "SR-STO-v1" /* with its NUL: 10 bytes */
 #define STORED_PLAIN   (20 + 2 + POCO_SIGN_MAX + WIRE_SECRET_MAX)
 #define NAME_MAX_BYTES 64
+#define BY_CONTRACT    0x8000u /* in the length of a signature: not a key's */
 
 static bool name_ok(secret_kind kind, struct slice name) {
     if (kind == SECRET_WEB3) return name.n == 0;
@@ -36,6 +38,38 @@ static sr_status check_signature(secret_kind kind, const struct addr *target, st
     return SR_OK;
 }
 
+/* An address that is the hash of these bytes is a contract's: nobody knows a key for it. */
+static sr_status check_origin(const struct addr *a, struct slice origin, struct sr_err *err) {
+    cleanup_buf struct buf items = {0}, list = {0};
+    struct slice hashed = origin;
+    buf_init(&items, 64), buf_init(&list, 64);
+    if (origin.n == WIRE_ORIGIN_CREATE) {
+        struct rd r = rd_of(origin);
+        rlp_bytes(&items, rd_take(&r, 20));
+        rlp_u64(&items, rd_u64(&r));
+        rlp_list(&list, buf_slice(&items));
+        SR_TRY(buf_status(&list, err));
+        hashed = buf_slice(&list);
+    } else if (origin.n != WIRE_ORIGIN_CREATE2 || origin.p[0] != 0xff) {
+        return sr_fail(err, SR_E_AUTH, "the secret of a contract comes without its origin");
+    }
+    struct hash h = keccak256(hashed);
+    if (memcmp(h.b + 12, a->b, 20) != 0)
+        return sr_fail(err, SR_E_AUTH, "%s does not come of that origin", addr_text(a).s);
+    return SR_OK;
+}
+
+/* A contract's signature is the contract's own word, which the SMS has asked for; it cannot be seen
+ * here. Of data and apps the SMS also says who owns them, so it could do no more with a lie.
+ * Secrets of an account itself would lose what protects them, the account's signature: so for these
+ * the account must be seen to be a contract. */
+static sr_status check_contract(const struct vault_secret_seal_req *m, struct sr_err *err) {
+    if (m->signature.n > POCO_SIGN_MAX)
+        return sr_fail(err, SR_E_TOOBIG, "a signature of %zu bytes", m->signature.n);
+    if (m->kind == SECRET_WEB3 || m->kind == SECRET_APP) return SR_OK;
+    return check_origin(&m->signer, m->origin, err);
+}
+
 sr_status vault_on_secret_seal(struct vault *v, const struct vault_secret_seal_req *m,
                                struct buf *ret_reply, struct sr_err *err) {
     cleanup_buf struct buf aad = {0}, stored = {0};
@@ -44,7 +78,7 @@ sr_status vault_on_secret_seal(struct vault *v, const struct vault_secret_seal_r
     struct slice secret = m->secret;
     buf_init(&aad, 256), buf_init(&stored, 2 * STORED_PLAIN);
     buf_init(&opened, VAULT_BODY_MAX), buf_init(&plain, STORED_PLAIN);
-    if (m->kind < SECRET_WEB3 || m->kind > SECRET_APP || m->sealed > 1)
+    if (m->kind < SECRET_WEB3 || m->kind > SECRET_APP || m->sealed > 1 || m->by_contract > 1)
         return sr_fail(err, SR_E_MALFORMED, "no such kind of secret");
     if (!name_ok(kind, m->name)) return sr_fail(err, SR_E_MALFORMED, "the secret's name is wrong");
     if (m->sealed) {
@@ -60,11 +94,14 @@ sr_status vault_on_secret_seal(struct vault *v, const struct vault_secret_seal_r
                        WIRE_SECRET_MAX);
     if ((kind == SECRET_WEB2 || kind == SECRET_REQUESTER) && !addr_eq(&m->signer, &m->target))
         return sr_fail(err, SR_E_AUTH, "this kind of secret is signed by whom it belongs to");
-    SR_TRY(check_signature(kind, &m->target, m->name, secret, m->signature, &m->signer, err));
+    if (m->by_contract)
+        SR_TRY(check_contract(m, err));
+    else
+        SR_TRY(check_signature(kind, &m->target, m->name, secret, m->signature, &m->signer, err));
 
     if (buf_reserve(&plain, STORED_PLAIN)) { /* one piece: no copies left behind */
         buf_put(&plain, m->signer.b, 20);
-        buf_u16(&plain, (uint16_t)m->signature.n);
+        buf_u16(&plain, (uint16_t)(m->signature.n | (m->by_contract ? BY_CONTRACT : 0u)));
         buf_add(&plain, m->signature);
         buf_add(&plain, secret);
     }
@@ -95,10 +132,12 @@ sr_status vault_secret_open(const struct vault *v, secret_kind kind, const struc
     struct rd r = rd_of(buf_slice(&plain));
     rd_copy(&r, o.signer.b, 20);
     uint16_t n = rd_u16(&r);
-    struct slice signature = rd_take(&r, n);
+    struct slice signature = rd_take(&r, n & ~BY_CONTRACT);
     struct slice secret = rd_take(&r, rd_left(&r));
     if (!rd_done(&r)) return sr_fail(err, SR_E_CRYPTO, "a stored secret is malformed");
-    SR_TRY(check_signature(kind, target, name, secret, signature, &o.signer, err));
+    /* a contract's word was taken when this was sealed, by us */
+    if (!(n & BY_CONTRACT))
+        SR_TRY(check_signature(kind, target, name, secret, signature, &o.signer, err));
     buf_init(&o.secret, WIRE_SECRET_MAX);
     buf_add(&o.secret, secret);
     sr_status st = buf_status(&o.secret, err);

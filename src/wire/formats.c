@@ -179,6 +179,27 @@ void wire_secret_aad(struct buf *ret, secret_kind kind, const struct addr *targe
     buf_add(ret, name);
 }
 
+struct hash wire_release_row_hash(const struct wire_release_row *row) {
+    struct keccak k;
+    uint8_t head[16], flags[2] = {row->released, row->verdict};
+    for (unsigned i = 0; i < 8; i++) {
+        head[i] = (uint8_t)(row->n >> (56 - 8 * i));
+        head[8 + i] = (uint8_t)(row->time_ms >> (56 - 8 * i));
+    }
+    keccak_init(&k);
+    keccak_add(&k, slice_of("SR-RLG-v1", 10));
+    keccak_add(&k, slice_of(row->previous.b, 32));
+    keccak_add(&k, slice_of(head, sizeof head));
+    keccak_add(&k, slice_of(row->task.b, 32));
+    keccak_add(&k, slice_of(row->deal.b, 32));
+    keccak_add(&k, slice_of(row->worker.b, 20));
+    keccak_add(&k, slice_of(row->dataset.b, 20));
+    keccak_add(&k, slice_of(flags, sizeof flags));
+    keccak_add(&k, slice_of(row->evidence_digest.b, 32));
+    keccak_add(&k, row->code);
+    return keccak_end(&k);
+}
+
 struct hash wire_secret_challenge(secret_kind kind, const struct addr *target, struct slice name,
                                   struct slice secret) {
     struct hash domain = keccak256(SLICE_LIT("IEXEC_SMS_DOMAIN"));

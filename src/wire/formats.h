@@ -95,6 +95,23 @@ void wire_secret_aad(struct buf *ret, secret_kind kind, const struct addr *targe
  * execution.md#14-secrets-api-summary-full-detail-in-the-sms-spec-secrets-authorizationjson-r */
 struct hash wire_secret_challenge(secret_kind kind, const struct addr *target, struct slice name,
                                   struct slice secret);
+/* How a contract's address came about: 85 bytes 0xff ‖ deployer ‖ salt ‖ hash of the init code
+ * (CREATE2), or 28 bytes deployer ‖ u64 nonce (CREATE). */
+#define WIRE_ORIGIN_CREATE2 85u
+#define WIRE_ORIGIN_CREATE  28u
+
+/* A row of the SMS's release log. Its hash: k("SR-RLG-v1\0" ‖ previous ‖ u64 n ‖ u64 time ms ‖ task
+ * ‖ deal ‖ worker ‖ data set ‖ u8 released ‖ u8 verdict ‖ evidence digest ‖ code). */
+struct wire_release_row {
+    uint64_t n, time_ms;
+    struct hash task, deal;
+    struct addr worker, dataset; /* zero: not known, none */
+    bool released;
+    uint8_t verdict; /* wire_verdict; 0: none */
+    struct hash evidence_digest, previous;
+    struct slice code; /* empty when released */
+};
+struct hash wire_release_row_hash(const struct wire_release_row *row);
 
 /* attestation.md §10, purpose 1: the 64 bytes of report data that bind a room's keys to its task.
  */

@@ -251,7 +251,7 @@ sr_status vault_secret_seal(struct vault_client *v, const struct vault_secret *s
                             struct buf *ret_stored, struct sr_err *err) {
     CALL(secret_seal, rp, .kind = (uint8_t)s->kind, .target = s->target, .signer = s->signer,
          .name = s->name, .sealed = s->is_sealed ? 1 : 0, .secret = s->secret,
-         .signature = s->signature);
+         .signature = s->signature, .by_contract = s->by_contract ? 1 : 0, .origin = s->origin);
     buf_add(ret_stored, rp.stored);
     return buf_status(ret_stored, err);
 }

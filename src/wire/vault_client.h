@@ -29,6 +29,11 @@ struct vault_secret {
     struct addr target, signer;
     struct slice name, secret, signature;
     bool is_sealed; /* secret is HPKE to the vault's sealing key */
+    /* The signer is a contract, which has said (ERC-1271) that the signature is its own. origin,
+     * for kinds 2 and 3: how its address came about, by which the vault sees that nobody has a key
+     * for it (WIRE_ORIGIN_*). */
+    bool by_contract;
+    struct slice origin;
 };
 SR_CHECK sr_status vault_secret_seal(struct vault_client *v, const struct vault_secret *s,
                                      struct buf *ret_stored, struct sr_err *err);

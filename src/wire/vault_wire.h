@@ -10,7 +10,7 @@
 #pragma once
 #include "crypto/crypto.h"
 
-#define VAULT_VERSION    1u
+#define VAULT_VERSION    2u
 #define VAULT_BODY_MAX   (1u << 20)
 #define VAULT_FRAME_HEAD 12u
 #define VAULT_REPLY      0x80u  /* a reply's type is the request's plus this */

@@ -64,6 +64,8 @@ static sr_status read_answer(struct slice body, struct released *r, struct sr_er
               json_str(json_get(v, "envelope"), &text) && base64_decode(text, &r->envelope) &&
               json_str(json_get(v, "envelopeSignature"), &text) &&
               hex_decode(text, r->signature.b, sizeof r->signature.b);
+    BUF_TRY_MEMORY(&r->token, err);
+    BUF_TRY_MEMORY(&r->envelope, err);
     if (!ok || r->token.n == 0 || r->envelope.n == 0)
         return sr_fail(err, SR_E_MALFORMED, "the secret service's answer is not of its form");
     return read_datasets(json_get(v, "datasets"), r, err);

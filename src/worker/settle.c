@@ -141,7 +141,9 @@ sr_status settle_resume(struct job *j, struct slice record, struct sr_err *err) 
         !json_hash(json_get(v, "digest"), &j->digest) ||
         !json_u64(json_get(v, "contributionDeadline"), &j->contribution_deadline) ||
         !json_bool(json_get(v, "initialized"), &j->initialized) ||
-        !json_str(json_get(v, "call"), &text) || !hex_decode_buf(text, &call))
+        !json_str(json_get(v, "call"), &text) || !hex_decode_buf(text, &call)) {
+        BUF_TRY_MEMORY(&call, err);
         return sr_fail(err, SR_E_MALFORMED, "a settling record is faulty");
+    }
     return settle_send(j, buf_slice(&call), err);
 }

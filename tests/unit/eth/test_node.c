@@ -2,7 +2,10 @@
 /* The chain client against a real node. */
 #include "anvil.h"
 #include "eth/eth.h"
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct anvil node;
 static struct eth_rpc *rpc;
@@ -122,6 +125,41 @@ FIBER_TEST(a_dead_endpoint_is_passed_over) {
     eth_rpc_free(none);
     assert_int_equal(eth_rpc_new("ftp://x", &none, NULL), SR_E_USAGE);
     assert_int_equal(eth_rpc_new("", &none, NULL), SR_E_USAGE);
+}
+
+static int came_to(int listener) {
+    int n = 0;
+    for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0; n++) close(fd);
+    return n;
+}
+
+/* A node that takes connections and says nothing: the kernel accepts, nobody reads. */
+FIBER_TEST(a_silent_endpoint_is_given_up_and_passed_over) {
+    struct sr_err e = {0};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof at;
+    char urls[128];
+    struct eth_rpc *alone, *two;
+    uint64_t n;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 8) == 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    (void)snprintf(urls, sizeof urls, "http://127.0.0.1:%u", ntohs(at.sin_port));
+    assert_ok(eth_rpc_new(urls, &alone, &e));
+    eth_rpc_patience(alone, 300);
+    assert_int_equal(eth_block_number(alone, &n, &e), SR_E_TIMEOUT);
+    assert_int_equal(came_to(fd), 1); /* asked once, not twice */
+    assert_non_null(strstr(e.what, "silent"));
+    assert_non_null(strstr(e.hint, urls));
+    eth_rpc_free(alone);
+    (void)snprintf(urls, sizeof urls, "http://127.0.0.1:%u, %s", ntohs(at.sin_port), node.http);
+    assert_ok(eth_rpc_new(urls, &two, &e));
+    eth_rpc_patience(two, 300);
+    assert_ok(eth_block_number(two, &n, &e));
+    assert_ok(eth_block_number(two, &n, &e));
+    assert_int_equal(came_to(fd), 1); /* the silent one rests */
+    eth_rpc_free(two);
+    close(fd);
 }
 
 FIBER_TEST(sent_and_mined_in_one_exchange) {
@@ -605,6 +643,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(a_node_answers_reads_calls_and_batches),
         cmocka_unit_test(a_dead_endpoint_is_passed_over),
+        cmocka_unit_test(a_silent_endpoint_is_given_up_and_passed_over),
         cmocka_unit_test(sent_and_mined_in_one_exchange),
         cmocka_unit_test(signatures_of_wallets_and_of_nobody),
         cmocka_unit_test(many_fibers_send_from_one_wallet),

@@ -10,7 +10,8 @@ static sr_status own_metrics(struct http_req *rq, void *role, struct sr_err *err
     (void)role;
     return http_reply(rq, 200, "application/json", SLICE_LIT("{\"own\":1}"), err);
 }
-static sr_status unwell(void *role, struct sr_err *err) {
+static sr_status unwell(void *role, struct jw *checks, struct sr_err *err) {
+    jw_ku64(checks, "block", 7);
     return *(bool *)role ? sr_fail(err, SR_E_UNAVAILABLE, "the node is away") : SR_OK;
 }
 
@@ -53,7 +54,8 @@ FIBER_TEST(health_is_what_the_role_says) {
     is_unwell = true;
     SR_TRY(ask("/health", NULL, &b, err));
     is_unwell = false;
-    CHECK(b.status == 503 && has(&b, "\"status\":\"failing\"") && has(&b, "the node is away"));
+    CHECK(b.status == 503 && has(&b, "\"status\":\"failing\"") && has(&b, "the node is away") &&
+          has(&b, "\"checks\":{\"block\":7}") && has(&b, "\"code\":\"SR_E_"));
     http_server_close(server);
     return SR_OK;
 }

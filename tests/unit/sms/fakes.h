@@ -5,7 +5,9 @@
 
 struct fakes {
     /* chain */
-    struct addr owner; /* of every app and data set; zero: none is registered */
+    struct addr owner;
+    struct addr contract;       /* says yes to \"by the contract\" */
+    struct hash contract_asked; /* of every app and data set; zero: none is registered */
     bool chain_down, no_deal;
     poco_task_status status;
     struct addr pool_owner, app, dataset, requester, beneficiary;

@@ -164,6 +164,60 @@ static void the_official_signatures_store_each_kind_once(void **state) {
     in_fiber(vectors_story);
 }
 
+static sr_status contract_story(void *arg, struct sr_err *err) {
+    (void)arg;
+    (void)err;
+    struct addr wallet = {{0xc0, 1}}, data = {{0xda, 1}};
+    char web3[100], mine[160], url[512], yes[64];
+    struct slice v = SLICE_LIT("the key");
+    (void)snprintf(web3, sizeof web3, "/secrets/web3?secretAddress=%s", addr_text(&data).s);
+    (void)snprintf(mine, sizeof mine, "/requesters/%s/secrets/one", addr_text(&wallet).s);
+    memcpy(yes, "0x", 2);
+    hex_encode(yes + 2, (const uint8_t *)"by the contract", 15);
+    F.owner = F.contract = wallet;
+    /* the contract that owns the data: its word, about the message that a key would sign */
+    assert_int_equal(ask("POST", web3, "0x1234", NULL, v, NULL), 401);
+    assert_int_equal(ask("POST", web3, "0x", NULL, v, NULL), 401);
+    assert_int_equal(ask("POST", web3, "0x123", NULL, v, NULL), 401);
+    F.chain_down = true;
+    assert_int_equal(ask("POST", web3, yes, NULL, v, NULL), 503);
+    F.chain_down = false;
+    struct hash h = wire_secret_challenge(SECRET_WEB3, &data, SLICE_LIT(""), v);
+    h = eth_message_hash(&h);
+    assert_int_equal(ask("POST", web3, yes, NULL, v, NULL), 204);
+    assert_memory_equal(F.contract_asked.b, h.b, 32);
+    assert_int_equal(ask("POST", web3, yes, NULL, v, NULL), 409);
+    /* not its own: another account owns it */
+    F.owner = (struct addr){{0xc0, 2}};
+    data.b[0] ^= 1;
+    (void)snprintf(web3, sizeof web3, "/secrets/web3?secretAddress=%s", addr_text(&data).s);
+    assert_int_equal(ask("POST", web3, yes, NULL, v, NULL), 401);
+    /* sealed: nobody here can see what the contract would be asked about */
+    F.owner = wallet;
+    assert_int_equal(
+        ask("POST", web3, yes, "application/vnd.strongroom.sealed", SLICE_LIT("SFBLRTp4"), NULL),
+        401);
+    /* a secret of its own: the vault must see that the account is a contract */
+    assert_int_equal(ask("POST", mine, yes, NULL, v, NULL), 401);
+    char auth[64], origin[128];
+    uint8_t made[WIRE_ORIGIN_CREATE] = {1};
+    (void)snprintf(auth, sizeof auth, "Authorization: %s", yes);
+    (void)snprintf(origin, sizeof origin, "X-Contract-Origin: 0x");
+    hex_encode(origin + strlen(origin), made, sizeof made);
+    (void)snprintf(url, sizeof url, "%s%s", W.origin, mine);
+    const char *headers[] = {auth, origin, NULL};
+    cleanup_answer struct http_answer a = {0};
+    const struct http_call c = {.method = "POST", .url = url, .headers = headers, .body = v};
+    struct sr_err e = {0};
+    assert_int_equal(http_fetch(&c, &a, &e), SR_OK);
+    assert_int_equal(a.status, 204);
+    return SR_OK;
+}
+static void a_contract_stores_secrets_by_its_own_word(void **state) {
+    (void)state;
+    in_fiber(contract_story);
+}
+
 static sr_status texts_story(void *arg, struct sr_err *err) {
     (void)arg;
     (void)err;
@@ -765,6 +819,7 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest t[] = {
         T(the_official_signatures_store_each_kind_once),
+        T(a_contract_stores_secrets_by_its_own_word),
         T(statuses_and_texts_are_the_official_ones),
         T(only_the_owner_of_now_may_put_a_key),
         T(sealed_secrets_are_checked_by_the_vault),

@@ -132,6 +132,68 @@ static void a_secret_may_come_sealed(void **state) {
         SR_E_CRYPTO);
 }
 
+/* The vault's answer to a secret that a contract stands by. */
+static sr_status by_contract(struct world *w, secret_kind kind, const char *name,
+                             const struct addr *who, struct slice origin, struct buf *ret) {
+    cleanup_buf struct buf rq = {0}, rp = {0};
+    struct vault_secret_seal_rep rep;
+    buf_init(&rq, 65536), buf_init(&rp, 65536);
+    vault_secret_seal_req_write(&rq, &(struct vault_secret_seal_req){.kind = (uint8_t)kind,
+                                                                     .target = *who,
+                                                                     .signer = *who,
+                                                                     .name = slice_str(name),
+                                                                     .secret = SLICE_LIT("mine"),
+                                                                     .signature = SLICE_LIT("word"),
+                                                                     .by_contract = 1,
+                                                                     .origin = origin});
+    SR_TRY(vault_dispatch(w->vault, &w->peer, VAULT_MSG_secret_seal, buf_slice(&rq), &rp, NULL));
+    assert_true(vault_secret_seal_rep_read(buf_slice(&rp), &rep));
+    buf_clear(ret);
+    buf_add(ret, rep.stored);
+    return SR_OK;
+}
+
+static void a_contract_is_believed_where_the_account_is_seen_to_be_one(void **state) {
+    struct world *w = *state;
+    uint8_t create[WIRE_ORIGIN_CREATE], create2[WIRE_ORIGIN_CREATE2];
+    struct addr made, made2, key = w->owner.addr;
+    struct vault_opened o = {0};
+    cleanup_buf struct buf s = {0};
+    buf_init(&s, 65536);
+    /* EIP-1014's example 2, and the well-known first contract of an account */
+    memset(create2, 0, sizeof create2);
+    create2[0] = 0xff;
+    assert_true(hex_decode(SLICE_LIT("deadbeef00000000000000000000000000000000"), create2 + 1, 20));
+    assert_true(
+        hex_decode(SLICE_LIT("bc36789e7a1e281436464229828f817d6612f7b477d66591ff96a9e064bcc98a"),
+                   create2 + 53, 32));
+    assert_true(hex_decode(SLICE_LIT("B928f69Bb1D91Cd65274e3c79d8986362984fDA3"), made2.b, 20));
+    memset(create, 0, sizeof create);
+    assert_true(hex_decode(SLICE_LIT("6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0"), create, 20));
+    assert_true(hex_decode(SLICE_LIT("cd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"), made.b, 20));
+    struct slice origin = slice_of(create, sizeof create),
+                 origin2 = slice_of(create2, sizeof create2), none = slice_of(NULL, 0);
+    OK(by_contract(w, SECRET_REQUESTER, "one", &made, origin, &s));
+    OK(vault_secret_open(w->vault, SECRET_REQUESTER, &made, slice_str("one"), buf_slice(&s), &o,
+                         NULL));
+    assert_true(slice_is(buf_slice(&o.secret), "mine"));
+    assert_true(addr_eq(&o.signer, &made));
+    vault_opened_done(&o);
+    OK(by_contract(w, SECRET_WEB2, "key", &made2, origin2, &s));
+    /* whose origin it is not; an account with a key has none */
+    assert_int_equal(by_contract(w, SECRET_WEB2, "key", &made, origin2, &s), SR_E_AUTH);
+    assert_int_equal(by_contract(w, SECRET_WEB2, "key", &key, none, &s), SR_E_AUTH);
+    assert_int_equal(by_contract(w, SECRET_REQUESTER, "one", &key, origin, &s), SR_E_AUTH);
+    create2[0] = 0;
+    assert_int_equal(by_contract(w, SECRET_WEB2, "key", &made2, origin2, &s), SR_E_AUTH);
+    for (size_t n = 0; n < sizeof create; n++)
+        assert_int_equal(by_contract(w, SECRET_REQUESTER, "one", &made, slice_of(create, n), &s),
+                         SR_E_AUTH);
+    /* who owns data and apps is the chain's word anyway */
+    OK(by_contract(w, SECRET_WEB3, "", &key, none, &s));
+    OK(by_contract(w, SECRET_APP, "1", &key, none, &s));
+}
+
 static void names_kinds_sizes_and_signers_are_checked(void **state) {
     struct world *w = *state;
     char big[WIRE_SECRET_MAX + 1], name[66];
@@ -221,6 +283,7 @@ int main(void) {
         T(secrets_of_the_official_client_are_stored),
         T(what_is_stored_opens_only_where_it_belongs),
         T(a_secret_may_come_sealed),
+        T(a_contract_is_believed_where_the_account_is_seen_to_be_one),
         T(names_kinds_sizes_and_signers_are_checked),
         T(the_sealing_key_is_proven_and_outlives_a_restart),
         T(a_vault_without_its_keys_does_not_start),
