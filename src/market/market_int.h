@@ -357,6 +357,7 @@ SR_CHECK sr_status market_index(struct market *m, struct sr_err *err);
 /* ---- market_main.c, also for tests */
 /* What the market depends on: the chain, the database, the disk. */
 SR_CHECK sr_status market_health(void *role, struct jw *checks, struct sr_err *err);
+extern const struct http_docs market_docs; /* docs.c */
 extern const struct http_route market_routes[];
 extern const size_t market_routes_n;
 struct market_opts {

@@ -2,6 +2,7 @@
 #include "market/gql.h"
 #include "market/market_int.h"
 #include "market/sio.h"
+#include "net/http_doc.h"
 #include <stdlib.h>
 
 const struct http_route market_routes[] = {
@@ -253,7 +254,9 @@ static sr_status start(void *arg, struct sr_err *err) {
                                 .name = "market",
                                 .health = market_health,
                                 .on_error = market_error};
-    return http_serve(&h, r->rf.listen_host, r->rf.listen_port, r->rf.listen_fd, &r->server, err);
+    SR_TRY(http_serve(&h, r->rf.listen_host, r->rf.listen_port, r->rf.listen_fd, &r->server, err));
+    http_server_describe(r->server, &market_docs);
+    return SR_OK;
 }
 
 int market_main(int argc, char **argv) {

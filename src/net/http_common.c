@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_common.c - /health, /metrics for Prometheus, /openapi.json, and a line for each request
+ * http_common.c - /health, /metrics for Prometheus, and a line for each request
  *
  * /metrics of some services is JSON for their official clients: those who ask for text get the
  * figures of this file instead, as Prometheus does.
  */
 #include "net/http_common.h"
+#include "net/http_doc.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -144,85 +145,6 @@ static bool wants_text(const struct http_req *rq) {
            !memmem(v.p, v.n, "application/json", 16);
 }
 
-/* ---- the description of the routes
- * --------------------------------------------------------------------------------- */
-
-static void parameters(struct jw *w, const char *pattern) {
-    jw_key(w, "parameters");
-    jw_arr(w);
-    for (const char *p = strchr(pattern, '{'); p; p = strchr(p + 1, '{')) {
-        jw_obj(w);
-        jw_kstr(w, "name", slice_of(p + 1, strcspn(p + 1, "}")));
-        jw_kcstr(w, "in", "path");
-        jw_kbool(w, "required", true);
-        jw_key(w, "schema");
-        jw_raw(w, SLICE_LIT("{\"type\":\"string\"}"));
-        jw_end_obj(w);
-    }
-    if (strchr(pattern, '*'))
-        jw_raw(w, SLICE_LIT("{\"name\":\"rest\",\"in\":\"path\",\"required\":true,\"description\":"
-                            "\"one or more parts\",\"schema\":{\"type\":\"string\"}}"));
-    jw_end_arr(w);
-}
-
-static void operation(struct jw *w, const struct http_route *r) {
-    char method[16] = {0};
-    for (size_t i = 0; r->method[i] && i + 1 < sizeof method; i++)
-        method[i] = (char)(r->method[i] + ('a' - 'A'));
-    jw_key(w, method);
-    jw_obj(w);
-    parameters(w, r->pattern);
-    if (r->max_body) {
-        jw_key(w, "requestBody");
-        jw_obj(w);
-        jw_key(w, "content");
-        jw_raw(w, SLICE_LIT("{\"*/*\":{}}"));
-        jw_ku64(w, "x-max-bytes", r->max_body);
-        jw_end_obj(w);
-    }
-    jw_key(w, "responses");
-    jw_raw(w, SLICE_LIT("{\"default\":{\"description\":\"see docs/spec/services.md and "
-                        "docs/wire.md\"}}"));
-    jw_end_obj(w);
-}
-
-static sr_status answer_openapi(struct http_req *rq, struct sr_err *err) {
-    const struct http_opts *o = &rq->conn->server->opts;
-    cleanup_buf struct buf b = {0};
-    buf_init(&b, TEXT_MAX);
-    struct jw w = jw_of(&b);
-    jw_obj(&w);
-    jw_kcstr(&w, "openapi", "3.1.0");
-    jw_key(&w, "info");
-    jw_obj(&w);
-    jw_kcstr(&w, "title", name_of(rq->conn->server));
-    jw_kcstr(&w, "version", STRONGROOM_VERSION);
-    jw_end_obj(&w);
-    jw_key(&w, "paths");
-    jw_obj(&w);
-    for (size_t i = 0; i < o->n_routes; i++) {
-        bool seen = false;
-        for (size_t k = 0; k < i && !seen; k++)
-            seen = strcmp(o->routes[k].pattern, o->routes[i].pattern) == 0;
-        if (seen) continue; /* with the first one of its path */
-        cleanup_buf struct buf path = {0};
-        buf_init(&path, 512);
-        const char *star = strchr(o->routes[i].pattern, '*');
-        buf_add(&path, star ? slice_of(o->routes[i].pattern, (size_t)(star - o->routes[i].pattern))
-                            : slice_str(o->routes[i].pattern));
-        if (star) buf_str(&path, "{rest}");
-        jw_key_slice(&w, buf_slice(&path));
-        jw_obj(&w);
-        for (size_t k = i; k < o->n_routes; k++)
-            if (strcmp(o->routes[k].pattern, o->routes[i].pattern) == 0)
-                operation(&w, &o->routes[k]);
-        jw_end_obj(&w);
-    }
-    jw_end_obj(&w);
-    jw_end_obj(&w);
-    return http_reply_json(rq, 200, &b, err);
-}
-
 /* ---- the routes of every service
  * ----------------------------------------------------------------------------------- */
 
@@ -264,7 +186,7 @@ bool http_common_route_(struct http_req *rq) {
     else if (slice_is(rq->head.path, "/health"))
         st = answer_health(rq, &e);
     else if (slice_is(rq->head.path, "/openapi.json"))
-        st = answer_openapi(rq, &e);
+        st = http_answer_openapi_(rq, &e);
     else
         return false;
     if (st != SR_OK) rq->broken = true;

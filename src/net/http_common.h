@@ -24,5 +24,7 @@ void http_client_text_(const struct http_req *rq, char ret[CLIENT_TEXT]);
 bool http_limit_ok_(struct http_req *rq);
 /* Answers /health, /openapi.json and /metrics for Prometheus; false: it is none of them. */
 bool http_common_route_(struct http_req *rq);
+/* http_doc.c */
+SR_CHECK sr_status http_answer_openapi_(struct http_req *rq, struct sr_err *err);
 /* Counts and logs a request that has ended. */
 void http_request_done_(const struct http_req *rq, int64_t started_us);

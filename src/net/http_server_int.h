@@ -20,7 +20,8 @@ struct http_server {
     struct conn *conns;
     struct conn *idle_first, *idle_last; /* longest idle first */
     struct http_server *next;
-    struct http_stats *stats; /* http_common.h */
+    struct http_stats *stats;     /* http_common.h */
+    const struct http_docs *docs; /* http_doc.h; NULL: none */
 };
 
 struct conn {

@@ -280,6 +280,7 @@ SR_CHECK sr_status events_stream(struct http_req *rq, void *sched, struct sr_err
 SR_CHECK sr_status events_pool(struct http_req *rq, void *sched, struct sr_err *err);
 
 /* ---- scheduler_main.c: also for tests ---- */
+extern const struct http_docs sched_docs; /* docs.c */
 extern const struct http_route sched_routes[];
 extern const size_t sched_n_routes;
 SR_CHECK sr_status sched_open_db(struct sched *s, struct sr_err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* scheduler_main.c - the role: its flags, its start, its end */
+#include "net/http_doc.h"
 #include "scheduler/sched_int.h"
 #include "scheduler/scheduler.h"
 #include <fcntl.h>
@@ -222,7 +223,9 @@ static sr_status start(int argc, char **argv, struct sched *s, struct role_flags
                           .cors = true,
                           .name = "scheduler",
                           .health = health};
-    return http_serve(&o, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
+    SR_TRY(http_serve(&o, rf->listen_host, rf->listen_port, rf->listen_fd, server, err));
+    http_server_describe(*server, &sched_docs);
+    return SR_OK;
 }
 
 void sched_free(struct sched *s) {

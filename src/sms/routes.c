@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of routes, and those that only tell. */
+#include "net/http_doc.h"
 #include "net/role.h"
 #include "sms/sms_int.h"
 
@@ -163,5 +164,7 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
                                    .name = "sms",
                                    .health = health,
                                    .cors_headers = "authorization, content-type, accept"};
-    return http_serve(&opts, host, port, listen_fd, ret, err);
+    SR_TRY(http_serve(&opts, host, port, listen_fd, ret, err));
+    http_server_describe(*ret, &sms_docs);
+    return SR_OK;
 }

@@ -205,6 +205,7 @@ sr_status sms_record(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_attestation(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_vault_key(struct http_req *rq, void *role, struct sr_err *err);
 
+extern const struct http_docs sms_docs; /* docs.c */
 /* routes_secrets.c: has and put of each kind */
 sr_status sms_web3_has(struct http_req *rq, void *role, struct sr_err *err);
 sr_status sms_web3_put(struct http_req *rq, void *role, struct sr_err *err);

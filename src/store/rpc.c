@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rest of the node's interface: cat, pins, version, figures. */
+#include "net/http_doc.h"
 #include "store/store_int.h"
 #include <stdio.h>
 
@@ -161,5 +162,7 @@ sr_status store_serve(struct store *s, const char *host, uint16_t port, int list
                                    .name = "store",
                                    .health = health,
                                    .on_error = store_error};
-    return http_serve(&opts, host, port, listen_fd, ret, err);
+    SR_TRY(http_serve(&opts, host, port, listen_fd, ret, err));
+    http_server_describe(*ret, &store_docs);
+    return SR_OK;
 }

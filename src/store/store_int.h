@@ -22,6 +22,7 @@ struct store {
     struct registry registry;
 };
 
+extern const struct http_docs store_docs; /* docs.c */
 sr_status store_add(struct http_req *rq, void *role, struct sr_err *err);
 sr_status store_gateway(struct http_req *rq, void *role, struct sr_err *err);
 sr_status store_cat(struct http_req *rq, void *role, struct sr_err *err);

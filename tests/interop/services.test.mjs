@@ -6,6 +6,7 @@ import net from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { Network, program } from "./network.mjs";
 
 const names = { market: "market", sms: "sms", store: "ipfsNode", scheduler: "scheduler" };
@@ -47,6 +48,15 @@ describe("all services", { timeout: 200000 }, () => {
         const r = await get(`${url(name)}/openapi.json`);
         assert.deepEqual([r.json.openapi, r.json.info.title], ["3.1.0", name]);
         assert.ok(r.json.paths[routes[name]], Object.keys(r.json.paths).join(" "));
+        const valid = await new Validator().validate(r.json);
+        assert.ok(valid.valid, JSON.stringify(valid.errors));
+        for (const [path, methods] of Object.entries(r.json.paths))
+          for (const [method, op] of Object.entries(methods)) {
+            assert.ok(op.summary, `${method} ${path} is not described`);
+            assert.ok(Object.keys(op.responses).some((status) => /^(101|2\d\d)$/.test(status)), `${method} ${path}: no success`);
+            for (const text of JSON.stringify(op).matchAll(/"#\/components\/schemas\/([A-Za-z0-9]+)"/g))
+              assert.ok(r.json.components.schemas[text[1]], `${method} ${path}: no schema ${text[1]}`);
+          }
       });
       test("browsers may ask, with the headers that clients send", async () => {
         const path = routes[name].replace(/\{[a-zA-Z]+\}/g, "x");

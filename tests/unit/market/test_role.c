@@ -3,6 +3,7 @@
 #define ANVIL_CHAIN_ID "421614"
 #include "anvil.h"
 #include "market/market_int.h"
+#include "net/http_doc.h"
 #include "proc.h"
 
 static struct anvil node;
@@ -104,6 +105,13 @@ static void it_waits_for_a_chain_that_is_late(void **state) {
     (void)port;
 }
 
+static void every_route_is_described_and_no_other(void **state) {
+    (void)state;
+    const struct http_opts o = {.routes = market_routes, .n_routes = market_routes_n};
+    const char *gap = http_docs_gap(&o, &market_docs);
+    if (gap) fail_msg("%s", gap);
+}
+
 static int setup(void **state) {
     (void)state;
     struct sr_err e = {0};
@@ -137,6 +145,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(it_starts_indexes_and_ends_with_its_supervisor),
         cmocka_unit_test(wrong_flags_are_told_to_the_supervisor),
+        cmocka_unit_test(every_route_is_described_and_no_other),
         cmocka_unit_test(it_waits_for_a_chain_that_is_late),
     };
     return cmocka_run_group_tests_name("market/role", t, setup, teardown);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every service has without doing anything: limits, health, figures, its description. */
+#include "net/http_doc.h"
 #include "net_test.h"
 
 static sr_status hello(struct http_req *rq, void *role, struct sr_err *err) {
@@ -111,6 +112,33 @@ FIBER_TEST(the_routes_are_described_from_their_table) {
     return SR_OK;
 }
 
+FIBER_TEST(what_a_row_says_of_a_route_is_described) {
+    static const struct http_doc rows[] = {
+        {"GET /hello/{who}", "greets", "loud:bool times:int! @authorization", NULL,
+         "200 application/json Greeting", "400 404"},
+        {"POST /hello/{who}", "greets back", NULL, "application/json Greeting", "204", NULL}};
+    static const struct http_docs docs = {rows, 2, "{\"Error\":{},\"Greeting\":{}}"};
+    cleanup_answer struct http_answer a = {0};
+    cleanup_json struct json *doc = NULL;
+    SR_TRY(serve(false, "test", err));
+    http_server_describe(server, &docs);
+    SR_TRY(ask("/openapi.json", NULL, &a, err));
+    SR_TRY(json_parse(buf_slice(&a.body), &doc, err));
+    CHECK(has(&a, "\"summary\":\"greets\""));
+    CHECK(has(&a, "{\"name\":\"loud\",\"in\":\"query\",\"required\":false,\"schema\":{\"type\":"
+                  "\"boolean\"}}"));
+    CHECK(has(&a, "{\"name\":\"times\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":"
+                  "\"integer\"}}"));
+    CHECK(has(&a, "{\"name\":\"authorization\",\"in\":\"header\",\"required\":false"));
+    CHECK(has(&a, "\"200\":{\"description\":\"done\",\"content\":{\"application/json\":{"
+                  "\"schema\":{\"$ref\":\"#/components/schemas/Greeting\"}}}}"));
+    CHECK(has(&a, "\"404\":{\"description\":\"refused or failed\""));
+    CHECK(has(&a, "\"204\":{\"description\":\"done\"}"));
+    CHECK(has(&a, "\"components\":{\"schemas\":{\"Error\":{},\"Greeting\":{}}}"));
+    http_server_close(server);
+    return SR_OK;
+}
+
 FIBER_TEST(an_origin_is_echoed_where_the_official_service_does) {
     cleanup_answer struct http_answer a = {0}, b = {0};
     struct slice v;
@@ -181,6 +209,7 @@ int main(void) {
         cmocka_unit_test(figures_count_answers_by_route_and_never_by_path),
         cmocka_unit_test(a_service_with_metrics_of_its_own_gives_figures_to_those_who_ask_for_text),
         cmocka_unit_test(the_routes_are_described_from_their_table),
+        cmocka_unit_test(what_a_row_says_of_a_route_is_described),
         cmocka_unit_test(an_origin_is_echoed_where_the_official_service_does),
         cmocka_unit_test(who_asks_too_often_waits_and_others_do_not),
         cmocka_unit_test(clients_beyond_the_table_push_out_the_quiet_ones),
