@@ -83,6 +83,8 @@ static const struct http_doc docs[] = {
      "EIO! transport! sid", NULL, "200 text/plain", "400"},
     {"POST /ws", "Engine.IO 4: packets of a polling client",
      "EIO! transport! sid!", "text/plain", "200 text/html", "400 413"},
+    {"GET /{chainId}/iapps/{name}", "compass: the address of a ready iApp",
+     NULL, NULL, "200 application/json Compass", "404"},
     {"GET /{chainId}/workerpools/{address}", "compass: where a workerpool's scheduler is",
      NULL, NULL, "200 application/json Compass", "404"},
 };

@@ -35,12 +35,9 @@ const char *http_docs_gap(const struct http_opts *o, const struct http_docs *d) 
 
 /* The next word of a list; false at its end. */
 static bool next_word(struct slice *rest, struct slice *ret) {
-    *rest = slice_trim(*rest);
-    if (rest->n == 0) return false;
-    if (!slice_cut(*rest, ' ', ret, rest)) {
-        *ret = *rest;
-        *rest = slice_of(NULL, 0);
-    }
+    const struct slice all = slice_trim(*rest);
+    if (all.n == 0) return false;
+    (void)slice_cut(all, ' ', ret, rest);
     return true;
 }
 
