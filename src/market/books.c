@@ -196,18 +196,32 @@ static sr_status list(struct market *m, struct http_req *rq, struct buf *b, stru
     return buf_status(b, err);
 }
 
+/* Most lists are of one resource, and most changes of another. False: of any. */
+static bool one_resource(struct http_req *rq, poco_kind k, struct addr *ret) {
+    static const char *const names[POCO_KINDS] = {"app", "dataset", "workerpool", "app"};
+    struct slice v;
+    return http_query(rq, names[k], &v) && addr_parse(v, ret);
+}
+
 sr_status route_book(struct http_req *rq, void *role, struct sr_err *err) {
     struct market *m = role;
     struct slice body;
     cleanup_buf struct buf key, b;
     buf_init(&key, 2048);
     buf_init(&b, 64u << 20);
-    buf_u8(&key, (uint8_t)path_kind(rq));
+    const poco_kind k = path_kind(rq);
+    struct addr a;
+    const struct addr *resource = one_resource(rq, k, &a) ? &a : NULL;
+    const uint64_t generation = books_generation(m, k, resource);
+    buf_u8(&key, (uint8_t)k);
     buf_add(&key, http_query_raw(rq));
-    if (!key.bad && cache_get(m->cache, buf_slice(&key), m->generation, &body))
-        return http_reply(rq, 200, "application/json; charset=utf-8", body, err);
-    SR_TRY(list(m, rq, &b, err));
-    if (!key.bad) cache_put(m->cache, buf_slice(&key), m->generation, buf_slice(&b));
+    if (!key.bad && cache_get(m->cache, buf_slice(&key), generation, &body)) {
+        buf_add(&b, body); /* a slow client's answer must outlive its place there */
+        SR_TRY(buf_status(&b, err));
+    } else {
+        SR_TRY(list(m, rq, &b, err));
+        if (!key.bad) cache_put(m->cache, buf_slice(&key), generation, buf_slice(&b));
+    }
     return http_reply(rq, 200, "application/json; charset=utf-8", buf_slice(&b), err);
 }
 

@@ -8,6 +8,7 @@ struct slot {
     struct buf key, body;
 };
 struct answer_cache {
+    size_t held; /* bytes of bodies */
     struct slot slots[MARKET_CACHE];
 };
 
@@ -43,9 +44,22 @@ bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, st
     return true;
 }
 
+static void forget_all(struct answer_cache *c) {
+    for (size_t i = 0; i < MARKET_CACHE; i++) {
+        struct slot *s = &c->slots[i];
+        buf_done(&s->key);
+        buf_done(&s->body);
+        buf_init(&s->key, 2048);
+        buf_init(&s->body, MARKET_CACHE_BYTES);
+    }
+    c->held = 0;
+}
+
 void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, struct slice body) {
     struct slot *s = slot_of(c, key);
     if (key.n > 2048 || body.n > MARKET_CACHE_BYTES) return;
+    if (c->held + body.n > MARKET_CACHE_HELD) forget_all(c);
+    c->held -= s->body.n;
     buf_clear(&s->key);
     buf_clear(&s->body);
     buf_add(&s->key, key);
@@ -56,5 +70,6 @@ void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, st
         buf_init(&s->key, 2048);
         buf_init(&s->body, MARKET_CACHE_BYTES);
     }
+    c->held += s->body.n;
     s->generation = generation;
 }

@@ -9,12 +9,14 @@
 #include "market/market_int.h"
 #include <stdlib.h>
 
-#define LIVE_COUNTS 24  /* at most 64: one bit each */
-#define LIVE_MIN    500 /* smaller counts are counted */
-#define SIGNERS     4096
+#define LIVE_COUNTS  24  /* at most 64: one bit each */
+#define LIVE_MIN     500 /* smaller counts are counted */
+#define LIVE_IDLE_US 60000000
+#define SIGNERS      4096
 
 struct live {
     poco_kind kind;
+    int64_t asked_us;
     struct sel sel;
     char *sql; /* does this order match? */
     uint64_t count;
@@ -27,7 +29,7 @@ struct by_signer {
 };
 struct live_counts {
     struct live e[LIVE_COUNTS];
-    size_t n, next;
+    size_t n;
     struct by_signer signers[SIGNERS];
 };
 
@@ -43,7 +45,7 @@ static void live_done(struct live *l) {
 
 void counts_flush(struct market *m) {
     for (size_t i = 0; i < m->counts->n; i++) live_done(&m->counts->e[i]);
-    m->counts->n = m->counts->next = 0;
+    m->counts->n = 0;
     for (size_t i = 0; i < SIGNERS; i++) m->counts->signers[i].known = false;
 }
 
@@ -60,6 +62,19 @@ static bool same(const struct sel *a, const struct sel *b) {
             !slice_eq(a->args[i].s, b->args[i].s))
             return false;
     return true;
+}
+
+/* Counting a large one again costs most, so the smallest gives way, or one that nobody asks for any
+ * more. LIVE_COUNTS: all are worth more. */
+static size_t place_for(struct live_counts *c, uint64_t count) {
+    int64_t old = clock_mono_us() - LIVE_IDLE_US;
+    if (c->n < LIVE_COUNTS) return c->n++;
+    size_t least = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->e[i].asked_us < old) return i;
+        if (c->e[i].count < c->e[least].count) least = i;
+    }
+    return c->e[least].count < count ? least : LIVE_COUNTS;
 }
 
 /* Room is not worth a failure: without it the count is simply not kept. */
@@ -85,7 +100,12 @@ static void keep(struct market *m, poco_kind k, const struct sel *s, uint64_t co
         return;
     }
     l.sql = (char *)sql.p;
-    size_t at = c->n < LIVE_COUNTS ? c->n++ : c->next++ % LIVE_COUNTS;
+    size_t at = place_for(c, count);
+    if (at == LIVE_COUNTS) {
+        live_done(&l);
+        return;
+    }
+    l.asked_us = clock_mono_us();
     live_done(&c->e[at]);
     c->e[at] = l;
     for (size_t i = 0; i < l.sel.n; i++) /* it has moved */
@@ -97,6 +117,7 @@ sr_status counts_get(struct market *m, poco_kind k, const struct sel *s, uint64_
     for (size_t i = 0; i < m->counts->n; i++)
         if (m->counts->e[i].kind == k && same(&m->counts->e[i].sel, s)) {
             *ret = m->counts->e[i].count;
+            m->counts->e[i].asked_us = clock_mono_us();
             return SR_OK;
         }
     cleanup_buf struct buf sql;

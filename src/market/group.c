@@ -42,6 +42,7 @@ static void forget(struct waiter **list, struct waiter *w) {
 static void undone(struct market *m) {
     live_back(m, 0);
     counts_flush(m);
+    books_changed_all(m);
     market_changed(m);
 }
 
@@ -55,7 +56,10 @@ sr_status group_flush(struct market *m, struct sr_err *err) {
         st = db_commit(&g->tx, &e);
     else
         db_rollback(&g->tx);
-    if (st == SR_OK && db_is_shared(m->db)) market_changed(m); /* what was read before is old now */
+    if (st == SR_OK && db_is_shared(m->db)) { /* what was read before is old now */
+        books_changed_all(m);
+        market_changed(m);
+    }
     if (st != SR_OK) {
         undone(m);
         finish(g, &g->writing, st, &e);

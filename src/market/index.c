@@ -629,6 +629,7 @@ static sr_status write_rows(struct ask *a, const struct asked *w, const struct e
     SR_TRY(live_tell_others(a->m, err));
     SR_TRY(db_commit(&tx, err));
     if (s->n) market_changed(a->m); /* whoever has read meanwhile has read what was before */
+    if (s->n && db_is_shared(a->m->db)) books_changed_all(a->m);
     live_committed(a->m);
     if (!a->m->group.running) live_send_ready(a->m); /* else it does, when the disk has the rest */
     return SR_OK;
@@ -737,6 +738,7 @@ sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
     m->head = keep;
     m->head_hash = (struct hash){{0}};
     m->step_no++;
+    books_changed_all(m);
     market_changed(m);
     return SR_OK;
 }

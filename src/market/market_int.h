@@ -26,7 +26,8 @@
 #define MARKET_PAGE           20u
 #define MARKET_PAGE_MIN       10u
 #define MARKET_PAGE_MAX       1000u
-#define MARKET_CACHE          512u
+#define MARKET_CACHE          2048u
+#define MARKET_CACHE_HELD     (8u << 20)     /* of all of them */
 #define MARKET_CACHE_BYTES    (64u * 1024)   /* of one kept answer */
 #define MARKET_VERSION        "6.4.0"        /* of the official interface that we speak */
 #define MARKET_TASKS_MAX      64u            /* tasks shown with a deal */
@@ -42,6 +43,13 @@ struct stake_cache;  /* facts.c */
 struct waiter;       /* group.c */
 struct live;         /* live.c */
 struct sockets;      /* socket.c */
+
+/* How often the order books have changed: all at once, each kind's, and each resource's (several
+ * share a counter, which only costs an answer that was still good). */
+#define BOOK_SLOTS 2048u
+struct book_changes {
+    uint64_t all, kind[POCO_KINDS], resource[BOOK_SLOTS];
+};
 
 struct write_group {
     bool open, running;
@@ -80,7 +88,7 @@ struct market {
     uint64_t step_no;
     struct fcond step_done;
 
-    uint64_t generation; /* of everything that a list shows */
+    struct book_changes books; /* for ready answers */
     struct answer_cache *cache;
     struct live_counts *counts;
     struct stake_cache *stakes;
@@ -98,8 +106,13 @@ struct market {
     struct fcond up;
 };
 
-/* Something that a list shows has changed. */
+/* Something that a list or stream shows has changed. */
 void market_changed(struct market *m);
+/* An order of that resource has; or perhaps any (undone, or another process'). */
+void books_changed(struct market *m, poco_kind k, const struct addr *resource);
+void books_changed_all(struct market *m);
+/* What a list's answer rests on; resource NULL: orders of the kind with any. */
+uint64_t books_generation(const struct market *m, poco_kind k, const struct addr *resource);
 
 /* ---- schema.c */
 SR_CHECK sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err);
@@ -160,7 +173,7 @@ struct order_row {
     struct hash hash;
     poco_kind kind;
     order_status status;
-    struct addr signer;
+    struct addr signer, resource;
     uint64_t remaining, published_ms, volume;
     bool bulk;
 };
@@ -279,7 +292,7 @@ void market_error(struct http_req *rq, const struct sr_err *e);
 /* The kind a path begins with: "/apporders/..." */
 poco_kind path_kind(struct http_req *rq);
 
-/* ---- cache.c: answers of GET lists, good until the generation changes */
+/* ---- cache.c: answers of GET lists, good until the generation (books_generation) changes */
 struct answer_cache *cache_new(void) SR_CHECK;
 void cache_free(struct answer_cache *c);
 bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, struct slice *ret);

@@ -8,9 +8,26 @@ const char *const order_status_word[4] = {"open", "filled", "canceled", "dead"};
 #define REQUESTS_AT_ONCE 256
 
 void market_changed(struct market *m) {
-    m->generation++;
     m->change_no++;
     fcond_wake(&m->changed);
+}
+
+static size_t book_slot(poco_kind k, const struct addr *a) {
+    return (((size_t)a->b[17] << 16 | (size_t)a->b[18] << 8 | a->b[19]) * POCO_KINDS + (size_t)k) %
+           BOOK_SLOTS;
+}
+
+void books_changed(struct market *m, poco_kind k, const struct addr *resource) {
+    m->books.kind[k]++;
+    m->books.resource[book_slot(k, resource)]++;
+}
+
+void books_changed_all(struct market *m) {
+    m->books.all++;
+}
+
+uint64_t books_generation(const struct market *m, poco_kind k, const struct addr *resource) {
+    return m->books.all + (resource ? m->books.resource[book_slot(k, resource)] : m->books.kind[k]);
 }
 
 bool order_is_bulk(uint64_t volume, uint64_t price) {
@@ -47,11 +64,11 @@ int64_t tag_word(const struct hash *tag, unsigned word) {
 sr_status order_load(struct market *m, const struct hash *h, struct order_row *ret,
                      struct buf *json, struct sr_err *err) {
     cleanup_db_rows struct db_rows *q = NULL;
-    SR_TRY(db_select(
-        m->db,
-        "SELECT kind, status, signer, remaining, published, volume, json, bulk FROM orders "
-        "WHERE hash = $1",
-        DB_ARGS(db_hash(h)), &q, err));
+    SR_TRY(db_select(m->db,
+                     "SELECT kind, status, signer, remaining, published, volume, json, bulk, "
+                     "resource FROM orders "
+                     "WHERE hash = $1",
+                     DB_ARGS(db_hash(h)), &q, err));
     if (!db_next(q)) {
         SR_TRY(db_end(sr_take_ptr(q), err));
         return sr_fail(err, SR_E_NOTFOUND, "no such order");
@@ -63,7 +80,8 @@ sr_status order_load(struct market *m, const struct hash *h, struct order_row *r
                               .remaining = db_col_u64(q, 3),
                               .published_ms = db_col_u64(q, 4),
                               .volume = db_col_u64(q, 5),
-                              .bulk = db_col_bool(q, 7)};
+                              .bulk = db_col_bool(q, 7),
+                              .resource = db_col_addr(q, 8)};
     if (json) buf_add(json, db_col_bytes(q, 6));
     return db_end(sr_take_ptr(q), err);
 }
@@ -141,6 +159,7 @@ sr_status order_store(struct market *m, const struct poco_order *o, const struct
         counts_open_changed(m, o->kind, &old.signer, old.status == ORDER_OPEN, false);
     counts_open_changed(m, o->kind, signer, false, true);
     live_order(m, o->kind, h, known == SR_OK && old.status == ORDER_OPEN, true);
+    books_changed(m, o->kind, poco_order_resource(o));
     market_changed(m);
     return SR_OK;
 }
@@ -154,19 +173,9 @@ sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *er
     counts_changed(m, r.kind, h, before);
     counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, false);
     live_order(m, r.kind, h, r.status == ORDER_OPEN, false);
+    books_changed(m, r.kind, &r.resource);
     market_changed(m);
     return SR_OK;
-}
-
-static sr_status resource_of(struct market *m, const struct hash *h, struct addr *ret,
-                             struct sr_err *err) {
-    struct buf b;
-    buf_init(&b, 32);
-    sr_status st = db_get_bytes(m->db, "SELECT resource FROM orders WHERE hash = $1",
-                                DB_ARGS(db_hash(h)), &b, err);
-    if (st == SR_OK && b.n == 20) memcpy(ret->b, b.p, 20);
-    buf_done(&b);
-    return st;
 }
 
 sr_status order_set(struct market *m, const struct hash *h, order_status status, uint64_t remaining,
@@ -192,12 +201,11 @@ sr_status order_set(struct market *m, const struct hash *h, order_status status,
     counts_changed(m, r.kind, h, before);
     counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, status == ORDER_OPEN);
     live_order(m, r.kind, h, r.status == ORDER_OPEN, status == ORDER_OPEN);
+    books_changed(m, r.kind, &r.resource);
     market_changed(m);
     if (r.status == ORDER_OPEN && status != ORDER_OPEN &&
         (r.kind == POCO_APP || r.kind == POCO_DATASET)) {
-        struct addr resource;
-        SR_TRY(resource_of(m, h, &resource, err));
-        SR_TRY(orders_check_requests(m, r.kind, &resource, block, err));
+        SR_TRY(orders_check_requests(m, r.kind, &r.resource, block, err));
     }
     return SR_OK;
 }
@@ -231,7 +239,7 @@ sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err) {
             SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE block = $1 AND seq = $2",
                           DB_ARGS(db_u64(block[i]), db_u64(seq[i])), err));
         }
-        if (n) market_changed(m);
+        if (n) market_changed(m), books_changed_all(m);
         if (n < REQUESTS_AT_ONCE) return SR_OK;
     }
 }

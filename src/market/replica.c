@@ -52,6 +52,7 @@ static void hear(void *arg) {
         st = read_head(m, &e);
         counts_flush(m);
         stakes_flush(m);
+        books_changed_all(m);
         market_changed(m);
         if (!text.bad) live_heard(m, buf_slice(&text));
         buf_clear(&text);
