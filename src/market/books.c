@@ -132,15 +132,50 @@ static sr_status filter_request(struct http_req *rq, struct sel *s, struct sr_er
 
 /* ---- pages */
 
-static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct sel *s,
+/* Of any resource, and a restriction is open or has two values: nearly all orders match, so the
+ * page is at the front of the order itself, while by restrictions everything would be sorted first
+ * (40 ms with 20,000 orders instead of 0.1). SQLite has no figures by which it would know. */
+static bool is_walked(struct http_req *rq, poco_kind k) {
+    static const char *const restricted[POCO_KINDS][3][2] = {
+        {{"dataset", "isDatasetStrict"},
+         {"workerpool", "isWorkerpoolStrict"},
+         {"requester", "isRequesterStrict"}},
+        {{"app", "isAppStrict"},
+         {"workerpool", "isWorkerpoolStrict"},
+         {"requester", "isRequesterStrict"}},
+        {{"app", "isAppStrict"},
+         {"dataset", "isDatasetStrict"},
+         {"requester", "isRequesterStrict"}},
+        {{"workerpool", "isWorkerpoolStrict"}}};
+    static const char *const one[POCO_KINDS][4] = {{"app", "appOwner"},
+                                                   {"dataset", "datasetOwner"},
+                                                   {"workerpool", "workerpoolOwner"},
+                                                   {"app", "dataset", "requester", "beneficiary"}};
+    struct slice v;
+    bool strict;
+    for (size_t i = 0; i < 4 && one[k][i]; i++)
+        if (http_query(rq, one[k][i], &v) && !slice_is(v, "any")) return false;
+    for (size_t i = 0; i < 3 && restricted[k][i][0]; i++)
+        if (http_query(rq, restricted[k][i][0], &v) &&
+            (slice_is(v, "any") || q_bool(rq, restricted[k][i][1], &strict, NULL) != SR_OK ||
+             !strict))
+            return true;
+    return false;
+}
+
+static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct sel *s, bool walk,
                             const struct q_page *pg, uint64_t *ret_rows, struct sr_err *err) {
+    static const char *const in_order[] = {"app_any", "dataset_any", "workerpool_any",
+                                           "request_any"};
+    const bool by_order = walk && !db_is_shared(m->read);
     cleanup_buf struct buf sql;
     buf_init(&sql, 16384);
     /* the kind stands in the text, not as a value, so that the kind's own indexes serve */
-    buf_printf(&sql,
-               "SELECT hash, status, signer, remaining, published, bulk, json FROM orders WHERE "
-               "kind = %u AND status = 0",
-               (unsigned)k);
+    buf_printf(
+        &sql,
+        "SELECT hash, status, signer, remaining, published, bulk, json FROM orders%s%s WHERE "
+        "kind = %u AND status = 0",
+        by_order ? " INDEXED BY " : "", by_order ? in_order[k] : "", (unsigned)k);
     buf_add(&sql, buf_slice(&s->where));
     buf_printf(&sql, " ORDER BY price %s, published, hash", k == POCO_REQUEST ? "DESC" : "ASC");
     size_t n = s->n;
@@ -188,7 +223,7 @@ static sr_status list(struct market *m, struct http_req *rq, struct buf *b, stru
     jw_kbool(&w, "ok", true);
     jw_key(&w, "orders");
     jw_arr(&w);
-    SR_TRY(write_rows(m, &w, k, &s, &pg, &rows, err));
+    SR_TRY(write_rows(m, &w, k, &s, is_walked(rq, k), &pg, &rows, err));
     jw_end_arr(&w);
     jw_ku64(&w, "count", count);
     if (rows == pg.limit) jw_ku64(&w, "nextPage", pg.skip + pg.limit);
