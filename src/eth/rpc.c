@@ -434,6 +434,19 @@ sr_status eth_send_raw_wait(struct eth_rpc *r, struct slice raw, uint64_t timeou
     }
 }
 
+/* Did the called code run into a wall (no gas left, no such instruction) rather than revert? Nodes
+ * word it each in their own way. */
+static bool halted(const struct sr_err *e) {
+    static const char *const words[] = {
+        "EVM error",                                                    /* anvil */
+        "out of gas",      "invalid opcode",      "invalid jump",       /* geth, erigon */
+        "stack underflow", "stack limit reached", "VM execution error", /* nethermind */
+    };
+    for (size_t i = 0; i < SR_ARRAY_LEN(words); i++)
+        if (strstr(e->what, words[i])) return true;
+    return false;
+}
+
 sr_status eth_check_signature(struct eth_rpc *r, const struct addr *account,
                               const struct hash *digest, struct slice sig, struct eth_at at,
                               bool *ret_ok, struct sr_err *err) {
@@ -450,6 +463,8 @@ sr_status eth_check_signature(struct eth_rpc *r, const struct addr *account,
     SR_TRY(abi_call(&call, "isValidSignature(bytes32,bytes)", err, av_hash(digest), av_bytes(sig)));
     struct sr_err e = {0};
     sr_status st = eth_call(r, NULL, account, buf_slice(&call), at, &b, &e);
+    if (st == SR_E_CHAIN && halted(&e))
+        st = SR_E_REFUSED; /* the contract's fault, not the node's */
     if (st != SR_OK && st != SR_E_REFUSED) {
         if (err) *err = e;
         return st;

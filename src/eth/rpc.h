@@ -125,7 +125,8 @@ SR_CHECK sr_status eth_get_raw_tx(struct eth_rpc *r, const struct hash *tx, stru
 SR_CHECK sr_status eth_send_raw_wait(struct eth_rpc *r, struct slice raw, uint64_t timeout_ms,
                                      struct eth_receipt *ret, struct sr_err *err);
 /* A contract account by ERC-1271, any other by recovery. *ret_ok false: a signature of nobody or
- * of somebody else. */
+ * of somebody else, or a contract that gives no answer (it reverts, has no gas left, has no such
+ * function). */
 SR_CHECK sr_status eth_check_signature(struct eth_rpc *r, const struct addr *account,
                                        const struct hash *digest, struct slice sig,
                                        struct eth_at at, bool *ret_ok, struct sr_err *err);

@@ -211,6 +211,64 @@ FIBER_TEST(signatures_of_wallets_and_of_nobody) {
     assert_false(ok);
 }
 
+/* A node at which there is a contract, and every call of it fails with this text. */
+static const char *call_fails;
+static sr_status failing_node(struct http_req *rq, void *role, struct sr_err *err) {
+    cleanup_json struct json *doc = NULL;
+    cleanup_buf struct buf out;
+    struct slice body;
+    (void)role;
+    SR_TRY(http_body(rq, &body, err));
+    SR_TRY(json_parse(body, &doc, err));
+    bool call = slice_is(json_text(json_get(json_root(doc), "method")), "eth_call");
+    struct slice id = json_text(json_get(json_root(doc), "id"));
+    buf_init(&out, 1024);
+    buf_printf(&out, "{\"jsonrpc\":\"2.0\",\"id\":%.*s,", (int)id.n, (const char *)id.p);
+    if (call)
+        buf_printf(&out, "\"error\":{\"code\":-32000,\"message\":\"%s\"}}", call_fails);
+    else
+        buf_str(&out, "\"result\":\"0x60\"}");
+    return http_reply_json(rq, 200, &out, err);
+}
+
+FIBER_TEST(a_contract_that_halts_has_not_signed_and_a_node_that_fails_says_nothing) {
+    static const struct {
+        const char *text;
+        bool contracts_fault;
+    } t[] = {{"EVM error InvalidFEOpcode", true},
+             {"out of gas", true},
+             {"invalid opcode: INVALID", true},
+             {"invalid jump destination", true},
+             {"stack underflow (0 <=> 1)", true},
+             {"VM execution error.", true},
+             {"execution reverted", true},
+             {"header not found", false},
+             {"execution aborted (timeout = 5s)", false}};
+    static const struct http_route routes[] = {{"POST", "/", failing_node, 65536}};
+    const struct http_opts opts = {.routes = routes, .n_routes = 1};
+    const struct hash h = {{1}};
+    const struct addr contract = {{2}};
+    struct http_server *server;
+    struct eth_rpc *failing;
+    struct sr_err e = {0};
+    char url[64];
+    assert_ok(http_serve(&opts, "127.0.0.1", 0, -1, &server, &e));
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u", http_server_port(server));
+    assert_ok(eth_rpc_new(url, &failing, &e));
+    for (size_t i = 0; i < SR_ARRAY_LEN(t); i++) {
+        bool ok = true;
+        call_fails = t[i].text;
+        e = (struct sr_err){0};
+        sr_status st = eth_check_signature(failing, &contract, &h, SLICE_LIT("signed"),
+                                           (struct eth_at){0}, &ok, &e);
+        if (st != (t[i].contracts_fault ? SR_OK : SR_E_CHAIN))
+            fail_msg("%s: %s", t[i].text, e.what);
+        assert_int_equal(ok, !t[i].contracts_fault); /* untouched by a failure */
+    }
+    eth_rpc_free(failing);
+    http_server_close(server);
+}
+
 /* ---- sender */
 
 struct burst {
@@ -646,6 +704,7 @@ int main(void) {
         cmocka_unit_test(a_silent_endpoint_is_given_up_and_passed_over),
         cmocka_unit_test(sent_and_mined_in_one_exchange),
         cmocka_unit_test(signatures_of_wallets_and_of_nobody),
+        cmocka_unit_test(a_contract_that_halts_has_not_signed_and_a_node_that_fails_says_nothing),
         cmocka_unit_test(many_fibers_send_from_one_wallet),
         cmocka_unit_test(two_senders_of_one_wallet_get_on),
         cmocka_unit_test(an_intent_is_carried_out_once_even_across_a_restart),
