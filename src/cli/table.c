@@ -343,6 +343,7 @@ const struct cli_cmd cli_commands[] = {
      "unlimited app order\n"
      "unless --no-publish. Says which hosts the app may talk to.",
      N(o_deploy), cmd_app_deploy},
+    {"app run", "APP", 1, 1, "run an app: it is the command run", "", N(o_run), cmd_run},
     {"app debug", "TASK", 1, 1,
      "a task's steps and times, its cause, what to do, and what the app printed",
      "Also what it tried on the network. What it printed may hold anything that it saw: the "
