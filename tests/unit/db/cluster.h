@@ -28,7 +28,9 @@ static inline void cluster_drop_rights(void) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user: it was taken back */
 }
 
-static inline pid_t cluster_spawn(const struct cluster *c, const char *const *argv) {
+/* argv[0] becomes the whole path: by it the programs find each other, which are in nobody's PATH.
+ */
+static inline pid_t cluster_spawn(const struct cluster *c, const char **argv) {
     char path[160];
     (void)snprintf(path, sizeof path, "%s/%s", c->bin, argv[0]);
     pid_t pid = fork();
@@ -43,6 +45,7 @@ static inline pid_t cluster_spawn(const struct cluster *c, const char *const *ar
     }
     (void)unsetenv("LC_ALL");
     (void)setenv("LANG", "C", 1);
+    argv[0] = path;
     (void)execv(path, (char *const *)(uintptr_t)argv);
     _exit(127);
 }

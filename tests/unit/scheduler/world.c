@@ -20,6 +20,12 @@ void vault_client_free(struct vault_client *v) {
 static sr_status up(struct sr_err *err) {
     return W->vault_down ? sr_fail(err, SR_E_UNAVAILABLE, "the vault does not answer") : SR_OK;
 }
+sr_status vault_hello(struct vault_client *v, struct vault_identity *ret, struct sr_err *err) {
+    (void)v;
+    SR_TRY(up(err));
+    *ret = (struct vault_identity){0};
+    return SR_OK;
+}
 sr_status vault_signer(struct vault_client *v, struct eth_signer *ret, struct sr_err *err) {
     (void)v;
     SR_TRY(up(err));
