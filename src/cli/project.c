@@ -55,8 +55,9 @@ static sr_status adopt(const char *dir, struct sr_err *err) {
     bool js = has(dir, "src/app.js");
     if (!js && !has(dir, "src/app.py"))
         return sr_fail(err, SR_E_NOTFOUND, "neither src/app.js nor src/app.py in '%s'", dir);
-    static const char *const node[] = {"/usr/bin/node", "--disable-wasm-trap-handler",
-                                       "/app/src/app.js", NULL};
+    /* Without the generator's --disable-wasm-trap-handler: Node 18 does not know it, and a room
+     * does not limit addresses. */
+    static const char *const node[] = {"/usr/bin/node", "/app/src/app.js", NULL};
     static const char *const python[] = {"/usr/bin/python3", "/app/src/app.py", NULL};
     const char *files[4] = {"src"};
     size_t n = 1;
