@@ -43,7 +43,7 @@ static sr_status judge(const struct audit_parts *p, struct judged *j, struct pol
 sr_status bundle_verdict(const struct audit_parts *p, struct buf *ret_json, bool *ret_accepted,
                          struct sr_err *err) {
     struct judged j = {0};
-    struct policy_verdict v;
+    struct policy_verdict v = {0}; /* not accepted */
     buf_init(&j.root, 16384);
     sr_status st = judge(p, &j, &v, err);
     if (st == SR_OK) {

@@ -102,7 +102,7 @@ static void content(struct jw *w, struct slice type, struct slice schema) {
 
 static void request_body(struct jw *w, const struct http_route *r, const struct http_doc *d) {
     if (!r->max_body && !(d && d->body)) return;
-    struct slice rest = slice_str(d && d->body ? d->body : "*/*"), type, schema = {0};
+    struct slice rest = slice_str(d && d->body ? d->body : "*/*"), type = {0}, schema = {0};
     (void)next_word(&rest, &type);
     (void)next_word(&rest, &schema);
     jw_key(w, "requestBody");
