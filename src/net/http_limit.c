@@ -134,8 +134,8 @@ bool http_limit_ok_(struct http_req *rq) {
     if (ok) return true;
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)wait_s);
     http_set_header(rq, "Retry-After", text);
-    (void)snprintf(text, sizeof text, "%llu",
-                   (unsigned long long)((uint64_t)clock_unix_ms() / 1000 + wait_s));
+    const uint64_t again_s = clock_unix_ms() / 1000 + wait_s;
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)again_s);
     http_set_header(rq, "X-RateLimit-Reset", text);
     if (http_reply(
             rq, 429, "application/json; charset=utf-8",
