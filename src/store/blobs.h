@@ -34,7 +34,7 @@ SR_CHECK sr_status upload_add(struct upload *u, struct slice data, struct sr_err
 SR_CHECK sr_status upload_end(struct upload *take_u, struct dag_result *ret, struct sr_err *err);
 void upload_drop(struct upload *take_u); /* accepts NULL */
 /* Also feeds what is added to *sum (borrowed until the upload ends), on the thread pool. */
-void upload_sum(struct upload *u, struct sha256 *sum);
+void upload_sum(struct upload *u, struct sha256_lane *sum);
 /* A folder's block. Waits. */
 SR_CHECK sr_status blobs_put_dir(struct blobs *b, struct slice block, struct cid *ret,
                                  struct sr_err *err);

@@ -15,7 +15,7 @@ struct reg_session {
     char id[33];
     char name[REG_NAME_MAX + 1];
     struct upload *upload;
-    struct sha256 sum;
+    struct sha256_lane sum;
     uint64_t n; /* bytes so far */
     int64_t used_us;
     bool busy;   /* a request is adding to it */
@@ -31,7 +31,6 @@ static void session_free(struct registry *r, struct reg_session *x) {
             break;
         }
     upload_drop(x->upload);
-    sha256_drop(&x->sum);
     free(x);
 }
 
@@ -65,8 +64,8 @@ static sr_status session_new(struct store *s, struct slice name, struct reg_sess
     x->next = r->first;
     r->first = x;
     r->n++;
-    sr_status st = sha256_init(&x->sum, err);
-    if (st == SR_OK) st = upload_new(s->blobs, true, &x->upload, err);
+    sha256_lane_init(&x->sum);
+    sr_status st = upload_new(s->blobs, true, &x->upload, err);
     if (st != SR_OK) {
         session_free(r, x);
         return st;
@@ -175,7 +174,7 @@ static sr_status settle(struct store *s, struct http_req *rq, struct reg_session
     struct slice name = slice_str(x->name);
     if (!reg_digest_parse(want_text, &want))
         return reg_refuse(rq, 400, "DIGEST_INVALID", "digest: sha256 and 64 digits", err);
-    have = sha256_end(&x->sum);
+    have = sha256_lane_end(&x->sum);
     if (!hash_eq(&have, &want)) {
         session_free(&s->registry, x);
         return reg_refuse(rq, 400, "DIGEST_INVALID", "what came has another digest", err);
