@@ -870,7 +870,9 @@ FIBER_TEST(kept_bodies_of_a_process_are_bounded) {
     for (int i = 0; i < 4; i++) SR_TRY(fiber_start(send_big, url, err));
     for (int i = 0; i < 5000 && big_ok + big_503 < 4; i++) SR_TRY(fiber_sleep(2, err));
     http_server_close(h);
-    CHECK(refused == 1 && held == 3 && big_ok == 3 && big_503 == 1);
+    /* Two that grow at the same moment may both be refused, before the first has given up its room.
+     */
+    CHECK(refused >= 1 && held + refused == 4 && big_ok == held && big_503 == refused && held >= 1);
     return SR_OK;
 }
 
