@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the chain says about a task: against a real node with the real contracts. */
 #include "../eth/anvil.h"
+#include "dev_key.h"
 #include "eth/sender.h"
 #include "ipfs/ipfs.h"
 #include "sms/sms_int.h"
@@ -21,19 +22,6 @@ static struct {
     struct addr app, data;
     struct poco_order orders[POCO_KINDS];
 } W;
-
-static void key_at(const struct json_val *accounts, const char *name, struct sr_secret *ret,
-                   struct addr *ret_addr) {
-    uint8_t raw[32];
-    for (const struct json_val *a = json_first(accounts); a; a = json_next(a)) {
-        if (!slice_is(json_text(json_get(a, "name")), name)) continue;
-        assert_true(hex_decode(json_text(json_get(a, "privateKey")), raw, 32));
-        must(secret_from(raw, 32, ret, NULL));
-        must(secp_address(ret, ret_addr, NULL));
-        return;
-    }
-    fail_msg("no account %s", name);
-}
 
 static void send(const struct sr_secret *key, const struct addr *to, const struct buf *data,
                  struct eth_receipt *ret) {

@@ -2,6 +2,7 @@
 /* Secrets of contract wallets (ERC-1271): the secret service and a vault in a child process,
  * against a real node with the real contracts. */
 #include "../eth/anvil.h"
+#include "dev_key.h"
 #include "eth/sender.h"
 #include "sms/sms_int.h"
 #include "vault/vault_int.h"
@@ -37,19 +38,6 @@ struct wallet {
 };
 
 /* ---- chain */
-
-static void key_at(const struct json_val *accounts, const char *name, struct sr_secret *ret,
-                   struct addr *ret_addr) {
-    uint8_t raw[32];
-    for (const struct json_val *a = json_first(accounts); a; a = json_next(a)) {
-        if (!slice_is(json_text(json_get(a, "name")), name)) continue;
-        assert_true(hex_decode(json_text(json_get(a, "privateKey")), raw, 32));
-        must(secret_from(raw, 32, ret, NULL));
-        must(secp_address(ret, ret_addr, NULL));
-        return;
-    }
-    fail_msg("no account %s", name);
-}
 
 /* From alice; to NULL: creates a contract. */
 static void transact(const struct addr *to, const struct buf *data, struct eth_receipt *ret) {
