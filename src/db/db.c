@@ -66,6 +66,26 @@ sr_status db_run(struct db *db, const char *sql, const struct db_val *args, size
     return st;
 }
 
+static sr_status run_one(struct db *db, struct db_stmt *s, struct sr_err *err) {
+    struct db_rows *r;
+    SR_TRY(db->ops->start(db, s->sql, s->args, s->n, false, &r, err));
+    while (db_next(r))
+        if (s->row) s->row(s->arg, r);
+    s->changed = 0;
+    return db->ops->end(r, &s->changed, err);
+}
+
+sr_status db_run_all(struct db *db, struct db_stmt *s, size_t n, struct sr_err *err) {
+    for (size_t i = 0; i < n; i++) SR_TRY(run_one(db, &s[i], err));
+    return SR_OK;
+}
+
+void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections) {
+    (void)db;
+    (void)w;
+    (void)connections;
+}
+
 uint64_t db_changed(const struct db *db) {
     return db->changed;
 }

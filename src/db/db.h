@@ -11,11 +11,13 @@
  * would join the transaction). A select may be read across waits, but holds an old snapshot while
  * open.
  *
- * With PostgreSQL a statement waits for the server's answer, on the thread: no other fiber runs. A
- * statement that fails in a transaction spoils the transaction: its commit fails. Texts hold
- * anything in a file; a server's get U+FFFD for what is no UTF-8.
+ * With PostgreSQL a statement waits for the server's answer: on the thread, so that no other fiber
+ * runs, or in the fiber (db_wait_by). A statement that fails in a transaction spoils the
+ * transaction: its commit fails. Texts hold anything in a file; a server's get U+FFFD for what is
+ * no UTF-8.
  *
- * Depends on: base, sqlite3, libpq (loaded when used).  Used by: market, sms, store, scheduler.
+ * Depends on: base, sqlite3, libpq (loaded when used).  Used by: commit, market, sms, store,
+ * scheduler.
  * Limits: DB_*.  Errors: SR_E_CONFLICT a constraint (unique, check, foreign key); SR_E_UNAVAILABLE
  * locked by another process; SR_E_SYS disk full (ENOSPC), damaged file (EUCLEAN), not readable.
  */
@@ -124,6 +126,18 @@ SR_CHECK sr_status db_get_u64(struct db *db, const char *sql, const struct db_va
 SR_CHECK sr_status db_get_bytes(struct db *db, const char *sql, const struct db_val *args, size_t n,
                                 struct buf *b, struct sr_err *err);
 
+/* Several statements, one after the other; a server gets them all at once, and they cost one wait.
+ * The first failure ends it: those behind it have not run. */
+struct db_stmt {
+    const char *sql;
+    const struct db_val *args; /* borrowed, as what they hold, until the call returns */
+    size_t n;
+    void (*row)(void *arg, struct db_rows *r); /* of each row; NULL: they do not matter */
+    void *arg;
+    uint64_t changed; /* set: rows inserted, updated or deleted */
+};
+SR_CHECK sr_status db_run_all(struct db *db, struct db_stmt *s, size_t n, struct sr_err *err);
+
 /* Columns of the current row, from 0. A wrong type gives the empty value (0, empty slice, zeros);
  * slices live until the next db_next or db_end. */
 bool db_col_is_null(struct db_rows *r, unsigned col);
@@ -134,6 +148,23 @@ struct slice db_col_bytes(struct db_rows *r, unsigned col); /* text or blob */
 struct addr db_col_addr(struct db_rows *r, unsigned col);
 struct hash db_col_hash(struct db_rows *r, unsigned col);
 struct u256 db_col_u256(struct db_rows *r, unsigned col);
+
+/* ---- waiting in fibers
+ *
+ * From then on whoever waits for a server lets other fibers run. A database that is written: one
+ * at a time (a lock of the owner's), from the begin of a transaction to its end. A read-only one
+ * (DB_READ_ONLY) takes as many statements at once as it has connections; it has no transactions. A
+ * statement whose wait was cancelled fails with SR_E_CANCELLED; its connection is made again. For a
+ * file nothing changes: it never waits. */
+struct db_waits { /* db itself knows no fibers: see commit_fibers (commit.h) */
+    sr_status (*ready)(int fd, int events, struct sr_err *err); /* POLLIN or POLLOUT */
+    /* Until the next wake; *place is NULL at first, and theirs. */
+    sr_status (*park)(void **place, struct sr_err *err);
+    void (*wake)(void **place); /* all that wait there */
+};
+#define DB_CONNECTIONS_MAX 8
+/* w lives for ever. connections: of a read-only one, at least 1; others have one. */
+void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections);
 
 /* For commits of several writers together: fdatasync of this descriptor, on any thread, puts on
  * disk what was committed before. -1: a commit is on disk already, or never (":memory:"). The db's.
