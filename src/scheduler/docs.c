@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs.c - the scheduler's routes, described for /openapi.json: types of what comes and goes */
+/* docs.c - the scheduler's routes, described for /openapi.json; its types are in schemas.json */
 #include "net/http_doc.h"
 #include "scheduler/sched_int.h"
+
+extern const char sched_schemas[]; /* schemas.json */
 
 /* clang-format off */
 static const struct http_doc docs[] = {
@@ -28,20 +30,6 @@ static const struct http_doc docs[] = {
     {"GET /v1/workers", "websocket of a worker",
      NULL, NULL, "101", "400 503"},
 };
-
-static const char schemas[] =
-    "{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"string\"},\"code\":{\"t"
-    "ype\":\"string\"},\"hint\":{\"type\":\"string\"},\"message\":{\"type\":\"string\"}}},\"Chall"
-    "enge\":{\"type\":\"object\"},\"Task\":{\"type\":\"object\"},\"Logs\":{\"type\":\"array\"},\"Re"
-    "plicate\":{\"type\":\"object\"},\"OneLog\":{\"type\":\"object\"},\"Figures\":{\"type\":\"obj"
-    "ect\"},\"State\":{\"type\":\"object\",\"properties\":{\"task\":{\"type\":\"string\",\"patter"
-    "n\":\"^0x[0-9a-f]{64}$\"},\"deal\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"}"
-    ",\"index\":{\"type\":\"integer\"},\"status\":{\"enum\":[\"WAITING\",\"ASSIGNED\",\"RUNNING\""
-    ",\"COMPLETED\",\"FAILED\"]},\"stage\":{\"type\":\"string\"},\"cause\":{\"type\":\"string\"},"
-    "\"message\":{\"type\":\"string\"},\"exitCode\":{\"type\":\"integer\"},\"egress\":{\"type\":\""
-    "object\"},\"worker\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-fA-F]{40}$\"},\"updated"
-    "\":{\"type\":\"integer\"}},\"required\":[\"task\",\"status\",\"updated\"]},\"Pool\":{\"type\""
-    ":\"object\"}}";
 /* clang-format on */
 
-const struct http_docs sched_docs = {docs, SR_ARRAY_LEN(docs), schemas};
+const struct http_docs sched_docs = {docs, SR_ARRAY_LEN(docs), sched_schemas};

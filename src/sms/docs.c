@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs.c - the secret service's routes, described for /openapi.json: types of what comes and goes
- */
+/* docs.c - the secret service's routes, described for /openapi.json; types are in schemas.json */
 #include "net/http_doc.h"
 #include "sms/sms_int.h"
+
+extern const char sms_schemas[]; /* schemas.json */
 
 /* clang-format off */
 static const struct http_doc docs[] = {
@@ -51,51 +52,6 @@ static const struct http_doc docs[] = {
     {"GET /v1/releases", "the release log, oldest first",
      "task dataset after:int size:int", NULL, "200 application/json Releases", "400"},
 };
-
-static const char schemas[] =
-    "{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"oneOf\":[{\"type\":\"string\"},"
-    "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]},\"code\":{\"type\":\"string\"},\"hint\""
-    ":{\"type\":\"string\"}},\"required\":[\"error\"]},\"Figures\":{\"type\":\"object\"},\"Frame"
-    "work\":{\"type\":\"string\"},\"Properties\":{\"type\":\"object\"},\"VaultKey\":{\"type\":\"o"
-    "bject\",\"properties\":{\"identity\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-fA-F]{4"
-    "0}$\"},\"sealingKey\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-F]{2})*$\"},\"proo"
-    "f\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-F]{2})*$\"},\"label\":{\"type\":\"stri"
-    "ng\"}},\"required\":[\"identity\",\"sealingKey\",\"proof\",\"label\"]},\"NonceAsked\":{\"t"
-    "ype\":\"object\",\"properties\":{\"task\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{6"
-    "4}$\"}},\"required\":[\"task\"]},\"Nonce\":{\"type\":\"object\",\"properties\":{\"nonce\":{"
-    "\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"expires\":{\"type\":\"integer\"}},"
-    "\"required\":[\"nonce\",\"expires\"]},\"ReleaseAsked\":{\"type\":\"object\",\"properties\""
-    ":{\"assignment\":{\"type\":\"object\",\"properties\":{\"task\":{\"type\":\"string\",\"patte"
-    "rn\":\"^0x[0-9a-f]{64}$\"},\"worker\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-fA-F]{"
-    "40}$\"},\"nonce\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"expires\":{\"ty"
-    "pe\":\"integer\"},\"signature\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-F]{2})*$"
-    "\"}},\"required\":[\"task\",\"worker\",\"nonce\",\"expires\",\"signature\"]},\"matchTx\":{\""
-    "type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"challenge\":{\"type\":\"string\",\"p"
-    "attern\":\"^0x[0-9a-fA-F]{40}$\"},\"challengePublic\":{\"type\":\"string\",\"pattern\":"
-    "\"^0x([0-9a-fA-F]{2})*$\"},\"sealingKey\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-"
-    "fA-F]{2})*$\"},\"evidence\":{\"type\":\"string\"},\"signature\":{\"type\":\"string\",\"pat"
-    "tern\":\"^0x([0-9a-fA-F]{2})*$\"}},\"required\":[\"assignment\",\"matchTx\",\"challeng"
-    "e\",\"challengePublic\",\"sealingKey\",\"evidence\",\"signature\"]},\"Released\":{\"type"
-    "\":\"object\",\"properties\":{\"token\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-F]"
-    "{2})*$\"},\"envelope\":{\"type\":\"string\"},\"envelopeSignature\":{\"type\":\"string\",\""
-    "pattern\":\"^0x([0-9a-fA-F]{2})*$\"},\"label\":{\"type\":\"string\"},\"datasets\":{\"typ"
-    "e\":\"array\",\"items\":{\"type\":\"object\"}}},\"required\":[\"token\",\"envelope\",\"envel"
-    "opeSignature\",\"label\"]},\"Record\":{\"type\":\"object\",\"properties\":{\"request\":{\""
-    "type\":\"object\"},\"token\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-F]{2})*$\"},"
-    "\"release\":{\"type\":\"object\"}},\"required\":[\"request\",\"token\",\"release\"]},\"Atte"
-    "station\":{\"type\":\"object\",\"properties\":{\"authority\":{\"type\":[\"object\",\"null\""
-    "]},\"rooms\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^0x([0-9a-fA-"
-    "F]{2})*$\"}}},\"required\":[\"authority\",\"rooms\"]},\"Releases\":{\"type\":\"array\",\"i"
-    "tems\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"},\"time\":{\"type\":\""
-    "integer\"},\"task\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"deal\":{\"typ"
-    "e\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"worker\":{\"type\":\"string\",\"pattern"
-    "\":\"^0x[0-9a-fA-F]{40}$\"},\"dataset\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-fA-F"
-    "]{40}$\"},\"outcome\":{\"enum\":[\"released\",\"refused\"]},\"code\":{\"type\":\"string\"},"
-    "\"evidenceDigest\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"label\":{\"ty"
-    "pe\":\"string\"},\"previous\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"},\"has"
-    "h\":{\"type\":\"string\",\"pattern\":\"^0x[0-9a-f]{64}$\"}},\"required\":[\"n\",\"time\",\"t"
-    "ask\",\"deal\",\"worker\",\"dataset\",\"outcome\",\"code\",\"evidenceDigest\",\"label\",\"pr"
-    "evious\",\"hash\"]}}}";
 /* clang-format on */
 
-const struct http_docs sms_docs = {docs, SR_ARRAY_LEN(docs), schemas};
+const struct http_docs sms_docs = {docs, SR_ARRAY_LEN(docs), sms_schemas};

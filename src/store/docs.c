@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* docs.c - the store's routes, described for /openapi.json: types of what comes and goes */
+/* docs.c - the store's routes, described for /openapi.json; its types are in schemas.json */
 #include "net/http_doc.h"
 #include "store/store_int.h"
+
+extern const char store_schemas[]; /* schemas.json */
 
 /* clang-format off */
 static const struct http_doc docs[] = {
@@ -34,22 +36,6 @@ static const struct http_doc docs[] = {
     {"DELETE /v2/*", "OCI registry: give up an upload",
      NULL, NULL, "204", "404 405"},
 };
-
-static const char schemas[] =
-    "{\"Error\":{\"type\":\"object\",\"properties\":{\"error\":{\"type\":\"string\"},\"code\":{\"t"
-    "ype\":\"string\"},\"hint\":{\"type\":\"string\"},\"Message\":{\"type\":\"string\"},\"Code\":{"
-    "\"type\":\"integer\"},\"Type\":{\"type\":\"string\"},\"errors\":{\"type\":\"array\",\"items\":"
-    "{\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"string\"},\"message\":{\"type\":\"s"
-    "tring\"},\"detail\":{}},\"required\":[\"code\"]}}}},\"Pins\":{\"type\":\"object\",\"proper"
-    "ties\":{\"Pins\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}},\"required\":[\"Pins\""
-    "]},\"Keys\":{\"type\":\"object\",\"properties\":{\"Keys\":{\"type\":\"object\"}},\"required"
-    "\":[\"Keys\"]},\"KuboVersion\":{\"type\":\"object\",\"properties\":{\"Version\":{\"type\":\""
-    "string\"},\"Commit\":{\"type\":\"string\"},\"Repo\":{\"type\":\"string\"},\"System\":{\"type"
-    "\":\"string\"},\"Golang\":{\"type\":\"string\"}},\"required\":[\"Version\",\"Commit\",\"Repo"
-    "\",\"System\",\"Golang\"]},\"Stat\":{\"type\":\"object\",\"properties\":{\"RepoSize\":{\"typ"
-    "e\":\"integer\"},\"StorageMax\":{\"type\":\"integer\"},\"NumObjects\":{\"type\":\"integer\""
-    "},\"DiskFree\":{\"type\":\"integer\"}},\"required\":[\"RepoSize\",\"StorageMax\",\"NumObj"
-    "ects\",\"DiskFree\"]}}";
 /* clang-format on */
 
-const struct http_docs store_docs = {docs, SR_ARRAY_LEN(docs), schemas};
+const struct http_docs store_docs = {docs, SR_ARRAY_LEN(docs), store_schemas};
