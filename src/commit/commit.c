@@ -100,6 +100,7 @@ static void syncer(void *arg) {
         uint64_t commits = g->commits;
         list_init(&now);
         list_move(&now, &g->committed);
+        if (g->hooks->asked) g->hooks->asked(g->role);
         sr_status st = ask_disk(g, &e);
         g->lasting = commits;
         if (st == SR_OK && g->hooks->lasts) g->hooks->lasts(g->role);
@@ -124,6 +125,7 @@ static void let_last(struct commit_group *g) {
         g->syncs = false;
     }
     g->lasting = g->commits;
+    if (g->hooks->asked) g->hooks->asked(g->role);
     if (st == SR_OK && g->hooks->lasts) g->hooks->lasts(g->role);
     finish(g, &g->committed, st == SR_OK ? NULL : &e);
 }

@@ -42,7 +42,8 @@ struct commit_hooks {
     sr_status (*begin)(void *role, struct sr_err *err); /* first in each transaction */
     sr_status (*end)(void *role, struct sr_err *err);   /* last in it */
     void (*committed)(void *role); /* others may see it, a power cut may still undo it */
-    void (*lasts)(void *role);     /* what was committed before the disk was asked is on it */
+    void (*asked)(void *role);     /* the disk is asked for all that is committed by now */
+    void (*lasts)(void *role);     /* and it has it */
     void (*undone)(void *role);    /* all that the jobs did in it is gone */
 };
 
