@@ -145,5 +145,24 @@ for entry in sorted(os.listdir(FOLDER)):
         add(entry[:-3])
 
 
+class Readme(unittest.TestCase):
+    """README.md's first steps, pasted: the lines between "up" and "down"; what it says is refused must be."""
+
+    def test_the_first_steps_can_be_pasted(self):
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            steps = f.read().split("## First steps")[1].split("\n## ")[0]
+        lines = [line.strip() for line in steps.splitlines() if line.startswith("    ")]
+        begin = next(i for i, line in enumerate(lines) if line.startswith("strongroom up --detach"))
+        lines = lines[begin + 1:lines.index("strongroom down")]
+        self.assertGreater(len(lines), 5)
+        script = "\n".join(line.replace("# refused", "&& exit 9 #") for line in lines) + "\ntrue"
+        self.assertEqual(script.count("&& exit 9"), 1)
+        block = Block(0, script)
+        block.wanted = "...\nnorth,30,...\nsouth,30,...\n..."
+        with Network() as n:
+            n.up()
+            perform(n, "README", [block])
+
+
 if __name__ == "__main__":
     harness.main()
