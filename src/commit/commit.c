@@ -20,7 +20,8 @@ struct commit_group {
     bool runs, syncs; /* its fiber is there */
     uint64_t commits, lasting;
     int fd;
-    bool sync_failed;
+    int sync_errno;       /* 0: the disk has taken it */
+    struct sr_err broken; /* code not SR_OK: the disk once did not */
 };
 
 /* ---- lists */
@@ -78,18 +79,32 @@ static void finish(struct commit_group *g, struct list *l, const struct sr_err *
 
 /* ---- on disk */
 
+/* The kernel tells of a failed write once, and forgets what it could not write: whatever is
+ * committed behind that has a hole before it, even if the disk takes it. So it is the last thing
+ * this group has done. */
+sr_status commit_sound(const struct commit_group *g, struct sr_err *err) {
+    if (g->broken.code != SR_OK && err && err->code == SR_OK) *err = g->broken;
+    return g->broken.code;
+}
+
 static void sync_fd(void *arg) {
     struct commit_group *g = arg;
-    g->sync_failed = fdatasync(g->fd) != 0;
+    g->sync_errno = fdatasync(g->fd) == 0 ? 0 : errno;
 }
 
 static sr_status ask_disk(struct commit_group *g, struct sr_err *err) {
-    g->sync_failed = false;
+    SR_TRY(commit_sound(g, err));
     g->fd = db_sync_fd(g->db);
+    if (g->fd == DB_SYNC_LOST)
+        return sr_fail(err, SR_E_SYS, "the disk cannot be asked for what was written");
     if (g->fd < 0) return SR_OK;
     SR_TRY(fiber_offload(sync_fd, g, err));
-    return g->sync_failed ? sr_fail(err, SR_E_SYS, "the disk did not take what was written")
-                          : SR_OK;
+    if (g->sync_errno == 0) return SR_OK;
+    errno = g->sync_errno;
+    sr_hint(&g->broken, "see to the disk, then start this service again: until then it writes "
+                        "nothing more");
+    (void)sr_fail(&g->broken, SR_E_SYS, "the disk did not take what was written");
+    return commit_sound(g, err);
 }
 
 static void syncer(void *arg) {
@@ -113,21 +128,18 @@ static void syncer(void *arg) {
 
 /* What is committed now is on disk later; on a server it is already. */
 static void let_last(struct commit_group *g) {
-    struct sr_err e = {0};
     g->commits++;
     if (g->hooks->committed) g->hooks->committed(g->role);
     if (g->syncs) return; /* it looks again */
-    sr_status st = SR_OK;
-    if (db_sync_fd(g->db) >= 0) {
+    if (db_sync_fd(g->db) != DB_SYNC_NONE) {
         g->syncs = true;
-        st = fiber_start(syncer, g, &e);
-        if (st == SR_OK) return;
-        g->syncs = false;
+        if (fiber_start(syncer, g, NULL) != SR_OK) syncer(g); /* then this one waits itself */
+        return;
     }
     g->lasting = g->commits;
     if (g->hooks->asked) g->hooks->asked(g->role);
-    if (st == SR_OK && g->hooks->lasts) g->hooks->lasts(g->role);
-    finish(g, &g->committed, st == SR_OK ? NULL : &e);
+    if (g->hooks->lasts) g->hooks->lasts(g->role);
+    finish(g, &g->committed, NULL);
 }
 
 /* ---- transactions */
@@ -147,6 +159,7 @@ static sr_status run_kind(struct commit_group *g, struct list *rest, struct list
             continue;
         }
         j->st = SR_OK;
+        j->why = (struct sr_err){0};
         j->again = false;
         jobs[n++] = j;
     }
@@ -160,6 +173,7 @@ static sr_status run_kind(struct commit_group *g, struct list *rest, struct list
 static sr_status run_all(struct commit_group *g, struct list *rest, struct list *done,
                          struct list *again, struct sr_err *err) {
     cleanup_db_tx struct db_tx tx = {0};
+    SR_TRY(commit_sound(g, err));
     SR_TRY(db_begin(g->db, &tx, err));
     if (g->hooks->begin) SR_TRY(g->hooks->begin(g->role, err));
     while (rest->first) SR_TRY(run_kind(g, rest, done, again, err));
@@ -195,6 +209,7 @@ static void one_transaction(struct commit_group *g) {
         j->running = true;
         list_add(&rest, j);
     }
+    if (!rest.first) return; /* their fibers have left */
     sr_status st = run_all(g, &rest, &done, &again, &e);
     if (st != SR_OK) {
         if (g->hooks->undone) g->hooks->undone(g->role);
@@ -244,8 +259,10 @@ sr_status commit_new(struct db *db, void *role, const struct commit_hooks *hooks
     return SR_OK;
 }
 
+/* One that is busy still is left after a stop that did not wait for the disk: its memory may be
+ * used until the process ends. */
 void commit_free(struct commit_group *g) {
-    free(g);
+    if (g && !commit_is_busy(g)) free(g);
 }
 
 bool commit_is_busy(const struct commit_group *g) {
@@ -270,9 +287,10 @@ sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_e
     }
     int64_t end = clock_mono_us() + (int64_t)COMMIT_WAIT_MS * 1000;
     while (!j->done) {
+        struct sr_err e = {0}; /* of a wait that ends when the job does: nobody's */
         int64_t now = clock_mono_us();
-        sr_status st = now < end ? fcond_wait(&g->told, (uint64_t)(end - now) / 1000 + 1, err)
-                                 : sr_fail(err, SR_E_TIMEOUT, "the database takes too long");
+        sr_status st = now < end ? fcond_wait(&g->told, (uint64_t)(end - now) / 1000 + 1, &e)
+                                 : sr_fail(&e, SR_E_TIMEOUT, "the database takes too long");
         if (st == SR_OK || j->done) continue;
         if (!j->running) {
             list_remove(&g->queue, j);
@@ -281,16 +299,18 @@ sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_e
             j->left = true;
             *job = NULL;
         }
+        if (err && err->code == SR_OK) *err = e;
         return st;
     }
-    if (j->st != SR_OK && err) *err = j->why;
+    if (j->st != SR_OK && err && err->code == SR_OK) *err = j->why;
     return j->st;
 }
 
 sr_status commit_alone(struct commit_group *g, sr_status (*fn)(void *arg, struct sr_err *err),
                        void *arg, struct sr_err *err) {
     SR_TRY(fmutex_lock(&g->db_free, err));
-    sr_status st = fn(arg, err);
+    sr_status st = commit_sound(g, err);
+    if (st == SR_OK) st = fn(arg, err);
     fmutex_unlock(&g->db_free);
     return st;
 }

@@ -6,6 +6,9 @@
  * takes it, the next ones gather, so a slow disk makes larger groups instead of a longer queue. A
  * group has its database for itself: whatever else writes there does so in commit_alone.
  *
+ * When the disk does not take what was committed, its jobs fail, may be found written all the same,
+ * and the group writes nothing more: what came after would stand behind a hole.
+ *
  * Depends on: base, net, db.  Used by: market, sms.
  * Limits: COMMIT_*.
  */
@@ -66,6 +69,8 @@ SR_CHECK sr_status commit_alone(struct commit_group *g,
 /* Waits until what was committed so far is on disk. */
 SR_CHECK sr_status commit_lasts(struct commit_group *g, struct sr_err *err);
 bool commit_is_busy(const struct commit_group *g); /* jobs wait, run or are not on disk yet */
+/* Why nothing is written any more: for /health. SR_OK: the disk has not failed. */
+SR_CHECK sr_status commit_sound(const struct commit_group *g, struct sr_err *err);
 
 /* For db_wait_by: statements wait in fibers of net.h. */
 extern const struct db_waits commit_fibers;

@@ -167,8 +167,10 @@ struct db_waits { /* db itself knows no fibers: see commit_fibers (commit.h) */
 void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections);
 
 /* For commits of several writers together: fdatasync of this descriptor, on any thread, puts on
- * disk what was committed before. -1: a commit is on disk already, or never (":memory:"). The db's.
- */
+ * disk what was committed before. The db's. DB_SYNC_NONE: a commit is on disk already, or never
+ * (":memory:"). DB_SYNC_LOST: there should be one, but it cannot be opened (errno). */
+#define DB_SYNC_NONE (-1)
+#define DB_SYNC_LOST (-2)
 int db_sync_fd(struct db *db);
 
 /* ---- transactions; they nest (an inner one is a savepoint)

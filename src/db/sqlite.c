@@ -126,13 +126,14 @@ static void file_close(struct db *base) {
 /* The log has one file for as long as the database is open: it is begun again, not replaced. */
 static int file_sync_fd(struct db *base) {
     struct file *db = (struct file *)base;
-    if (db->flags & (DB_SYNC_EACH | DB_READ_ONLY)) return -1;
+    if (db->flags & (DB_SYNC_EACH | DB_READ_ONLY)) return DB_SYNC_NONE;
     const char *path = sqlite3_db_filename(db->h, "main");
-    if (db->wal < 0 && path && *path) {
+    if (!path || !*path) return DB_SYNC_NONE;
+    if (db->wal < 0) {
         const char *log = sqlite3_filename_wal(path);
-        if (log && *log) db->wal = open(log, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        db->wal = open(log, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     }
-    return db->wal;
+    return db->wal >= 0 ? db->wal : DB_SYNC_LOST;
 }
 
 static sr_status prepare(struct file *db, const char *sql, struct rows **ret_r,

@@ -262,6 +262,28 @@ static void a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors(void
     assert_null(strstr(err.what, "hush"));
 }
 
+static void the_log_to_ask_the_disk_for_is_there_or_its_loss_is_told(void **state) {
+    (void)state;
+    cleanup_free char *path = path_join(dir, "log"), *log = path_join(dir, "log-wal");
+    struct db *db = NULL;
+    assert_int_equal(db_open(path, 0, &db, NULL), SR_OK);
+    assert_int_equal(db_migrate(db, schema, 2, NULL), SR_OK);
+    assert_int_equal(unlink(log), 0); /* stands for a process without free descriptors */
+    assert_int_equal(db_sync_fd(db), DB_SYNC_LOST);
+    db_close(db);
+    assert_int_equal(db_open(path, 0, &db, NULL), SR_OK);
+    assert_int_equal(db_script(db, "CREATE TABLE v (id BIGINT)", NULL), SR_OK);
+    int fd = db_sync_fd(db);
+    assert_true(fd >= 0 && fdatasync(fd) == 0 && db_sync_fd(db) == fd);
+    db_close(db);
+    assert_int_equal(db_open(path, DB_SYNC_EACH, &db, NULL), SR_OK);
+    assert_int_equal(db_sync_fd(db), DB_SYNC_NONE);
+    db_close(db);
+    assert_int_equal(db_open(":memory:", 0, &db, NULL), SR_OK);
+    assert_int_equal(db_sync_fd(db), DB_SYNC_NONE);
+    db_close(db);
+}
+
 /* The writer is killed in the middle of its work, again and again: whole transactions are there,
  * halves never. */
 static void a_killed_writer_leaves_whole_transactions(void **state) {
@@ -311,6 +333,7 @@ int main(void) {
         cmocka_unit_test(a_failed_migration_changes_nothing_and_steps_run_once),
         cmocka_unit_test(a_step_that_was_changed_in_place_is_noticed),
         cmocka_unit_test(a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors),
+        cmocka_unit_test(the_log_to_ask_the_disk_for_is_there_or_its_loss_is_told),
         cmocka_unit_test(a_killed_writer_leaves_whole_transactions),
     };
     return cmocka_run_group_tests_name("db", t, set_up, tear_down);
