@@ -653,7 +653,8 @@ struct sr_sharing { /* owned: sr_sharing_done */
     size_t n_apps;
     uint64_t now_unix_s; /* of the chain: what ends before is over */
 };
-/* All that the chain tells of sharing, from the events of its contract. */
+/* All that the chain tells of sharing: from the market's index and the events since, or from all
+ * events of the contract where no index is to be had. */
 SR_PUBLIC SR_WARN sr_status sr_sharing_read(struct sr_client *c, struct sr_sharing *ret_s,
                                             struct sr_err *err);
 SR_PUBLIC void sr_sharing_done(struct sr_sharing *s); /* accepts NULL and a zeroed one */

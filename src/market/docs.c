@@ -75,6 +75,8 @@ static const struct http_doc docs[] = {
      NULL, NULL, "200 application/json Task", "400 404"},
     {"GET /v1/head", "the last block that is indexed",
      NULL, NULL, "200 application/json Head", NULL},
+    {"GET /v1/sharing", "what is shared and was paid, as of one block, oldest first",
+     "page:int size:int", NULL, "200 application/json Sharing", "400 404"},
     {"GET /v1/events", "server-sent events: of a deal, a task, or each block",
      "deal task", NULL, "200 text/event-stream", "400"},
     {"POST /subgraphs/poco", "GraphQL: what happened on the chain",

@@ -288,6 +288,7 @@ sr_status v1_deal(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_task(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_head(struct http_req *rq, void *role, struct sr_err *err);
 sr_status v1_events(struct http_req *rq, void *role, struct sr_err *err);
+sr_status v1_sharing(struct http_req *rq, void *role, struct sr_err *err);
 void market_error(struct http_req *rq, const struct sr_err *e);
 /* The kind a path begins with: "/apporders/..." */
 poco_kind path_kind(struct http_req *rq);

@@ -41,6 +41,7 @@ const struct http_route market_routes[] = {
     {"GET", "/v1/tasks/{task}", v1_task, 0},
     {"GET", "/v1/head", v1_head, 0},
     {"GET", "/v1/events", v1_events, 0},
+    {"GET", "/v1/sharing", v1_sharing, 0},
     {"POST", "/subgraphs/poco", route_graphql, GQL_BODY_MAX},
     {"POST", "/subgraphs/dataprotector", route_graphql, GQL_BODY_MAX},
     {"GET", "/ws", route_socket, 0},

@@ -165,6 +165,9 @@ static const char *const steps[] = {
     "CREATE INDEX closed_block ON closed (block);"
     /* what these hold has happened already: read the chain from its beginning once more */
     CHAIN_ROWS_GONE,
+    /* what was paid and to whom, by the terms of then: the chain is read once more */
+    "ALTER TABLE share_event ADD COLUMN price TEXT;"
+    "ALTER TABLE share_event ADD COLUMN payee BYTEA;" CHAIN_ROWS_GONE,
 };
 
 sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {
@@ -211,9 +214,8 @@ static const char *const digested[] = {
     " sale_price, block FROM offer WHERE block <= $1 ORDER BY data",
     "SELECT id, owner, block FROM whitelist WHERE block <= $1 ORDER BY id",
     "SELECT whitelist, app, block FROM whitelist_app WHERE block <= $1 ORDER BY whitelist, app",
-    "SELECT id, kind, collection, data, who, until, deal, mode, block, log, time, tx FROM "
-    "share_event"
-    " WHERE block <= $1 ORDER BY block, log",
+    "SELECT id, kind, collection, data, who, until, deal, mode, block, log, time, tx, price, payee "
+    "FROM share_event WHERE block <= $1 ORDER BY block, log",
 };
 #define DIGEST_COLUMNS 16
 

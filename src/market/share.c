@@ -181,6 +181,20 @@ static sr_status params(struct market *m, const struct eth_log *l, const struct 
                   DB_ARGS(db_u64(id), db_str(p), db_u64(seconds)), err);
 }
 
+/* One row; price is what the terms said when it happened, which nobody can pay more or less than.
+ */
+#define HAPPENED(price)                                                                            \
+    "INSERT INTO share_event (id, kind, collection, data, who, until, deal, mode, block, log,"     \
+    " time, tx, price, payee) VALUES ($1, $2, COALESCE($3, (SELECT o.collection FROM offer AS o"   \
+    " WHERE o.data = $4)), $4, $5, $6, $7, $8, $9, $10, $11, $12, " price                          \
+    ", (SELECT c.owner FROM collection AS c WHERE c.id = $3))"
+static const char *const happened_sql[] = {
+    [SHARE_SUBSCRIPTION] = HAPPENED("(SELECT c.price FROM collection AS c WHERE c.id = $3)"),
+    [SHARE_RENTAL] = HAPPENED("(SELECT o.rent_price FROM offer AS o WHERE o.data = $4)"),
+    [SHARE_SALE] = HAPPENED("(SELECT o.sale_price FROM offer AS o WHERE o.data = $4)"),
+    [SHARE_CONSUMPTION] = HAPPENED("NULL"),
+};
+
 /* Something that happened: who NULL, data NULL, deal NULL where there is none. */
 struct happening {
     share_kind kind;
@@ -202,17 +216,14 @@ static sr_status happened(struct market *m, const struct eth_log *l, uint64_t ti
         SR_TRY(db_run(m->db,
                       "INSERT INTO account (id, block) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
                       DB_ARGS(db_addr(h->who), db_u64(l->block)), err));
-    return db_run(
-        m->db,
-        "INSERT INTO share_event (id, kind, collection, data, who, until, deal, mode, block, log,"
-        " time, tx) VALUES ($1, $2, COALESCE($3, (SELECT o.collection FROM offer AS o WHERE o.data"
-        " = $4)), $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        DB_ARGS(db_blob(slice_of(id, sizeof id)), db_u64(h->kind),
-                h->collection ? db_u64(collection) : db_null(),
-                h->data ? db_addr(h->data) : db_null(), h->who ? db_addr(h->who) : db_null(),
-                db_u64(until), h->deal ? db_hash(h->deal) : db_null(), db_u64(h->mode),
-                db_u64(l->block), db_u64(l->index), db_u64(time), db_hash(&l->tx)),
-        err);
+    return db_run(m->db, happened_sql[h->kind],
+                  DB_ARGS(db_blob(slice_of(id, sizeof id)), db_u64(h->kind),
+                          h->collection ? db_u64(collection) : db_null(),
+                          h->data ? db_addr(h->data) : db_null(),
+                          h->who ? db_addr(h->who) : db_null(), db_u64(until),
+                          h->deal ? db_hash(h->deal) : db_null(), db_u64(h->mode), db_u64(l->block),
+                          db_u64(l->index), db_u64(time), db_hash(&l->tx)),
+                  err);
 }
 
 sr_status share_data_moved(struct market *m, const struct addr *data, uint64_t block,

@@ -1,34 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All that the chain tells of sharing, by going through the events of the contract once, in their
- * order: what is offered, who paid whom and how much. (The contract lets nobody pay another price
- * than that of the last offer, so the offers tell what was paid.)
+ * All that is shared: what is offered, who paid whom and how much. The market's index tells it as
+ * of a block (share_index.c), the contract's events what has happened since, in their order. (The
+ * contract lets nobody pay another price than that of the last offer, so the offers tell what was
+ * paid.) Where there is no index that can be used, the events from the first block on tell all.
  */
 #include "sdk/share_int.h"
 #include <stdlib.h>
-
-#define SHARING_MAX 100000u /* of each kind */
-
-/* Beside the public arrays: what is known of the same row, in the chain's types. */
-struct data_row {
-    struct addr address;
-    struct u256 collection;
-    struct share_terms rent;
-    struct u256 sale;
-};
-struct collection_row {
-    struct u256 id;
-    struct addr owner; /* zero: closed */
-    struct share_terms terms;
-};
-struct replay {
-    struct sr_client *c;
-    struct sr_sharing s;
-    struct data_row *data;
-    struct collection_row *col;
-    size_t cap_data, cap_col, cap_paid, cap_apps, n_col;
-    struct addr lists; /* the registry of whitelists */
-};
 
 /* Room for one more; false: out of memory, or too many. */
 static bool more(void **v, size_t n, size_t *cap, size_t size) {
@@ -48,13 +26,8 @@ static sr_status full(struct sr_err *err) {
     return sr_fail(err, SR_E_NOMEM, "no memory for what is shared");
 }
 
-static struct data_row *data_row(struct replay *r, const struct addr *a,
+struct share_row *share_add_data(struct share_replay *r, const struct addr *a,
                                  struct sr_shared_data **ret) {
-    for (size_t i = 0; i < r->s.n_data; i++)
-        if (addr_eq(&r->data[i].address, a)) {
-            *ret = &r->s.data[i];
-            return &r->data[i];
-        }
     size_t cap = r->cap_data;
     if (!MORE(r->data, r->s.n_data, cap) || !MORE(r->s.data, r->s.n_data, r->cap_data)) return NULL;
     size_t i = r->s.n_data++;
@@ -64,12 +37,30 @@ static struct data_row *data_row(struct replay *r, const struct addr *a,
     return &r->data[i];
 }
 
-static struct collection_row *col_row(struct replay *r, struct u256 id) {
-    for (size_t i = 0; i < r->n_col; i++)
-        if (u256_cmp(r->col[i].id, id) == 0) return &r->col[i];
+static struct share_row *data_row(struct share_replay *r, const struct addr *a,
+                                  struct sr_shared_data **ret) {
+    for (size_t i = 0; i < r->s.n_data; i++)
+        if (addr_eq(&r->data[i].address, a)) {
+            *ret = &r->s.data[i];
+            return &r->data[i];
+        }
+    return share_add_data(r, a, ret);
+}
+
+struct share_col *share_add_collection(struct share_replay *r, struct u256 id) {
     if (!MORE(r->col, r->n_col, r->cap_col)) return NULL;
     r->col[r->n_col].id = id;
     return &r->col[r->n_col++];
+}
+
+static struct share_col *col_row(struct share_replay *r, struct u256 id) {
+    for (size_t i = 0; i < r->n_col; i++)
+        if (u256_cmp(r->col[i].id, id) == 0) return &r->col[i];
+    return share_add_collection(r, id);
+}
+
+struct sr_paid *share_add_paid(struct share_replay *r) {
+    return MORE(r->s.paid, r->s.n_paid, r->cap_paid) ? &r->s.paid[r->s.n_paid++] : NULL;
 }
 
 static uint64_t small(struct u256 v) {
@@ -77,11 +68,11 @@ static uint64_t small(struct u256 v) {
     return u256_to_u64(v, &n) ? n : UINT64_MAX;
 }
 
-static bool pay(struct replay *r, sr_paid_kind kind, const struct share_log *l, struct u256 price,
-                const struct eth_log *at) {
-    struct collection_row *col = col_row(r, l->collection);
-    if (!col || !MORE(r->s.paid, r->s.n_paid, r->cap_paid)) return false;
-    struct sr_paid *p = &r->s.paid[r->s.n_paid++];
+static bool pay(struct share_replay *r, sr_paid_kind kind, const struct share_log *l,
+                struct u256 price, const struct eth_log *at) {
+    struct share_col *col = col_row(r, l->collection);
+    struct sr_paid *p = col ? share_add_paid(r) : NULL;
+    if (!p) return false;
     p->kind = kind;
     if (kind != SR_PAID_SUBSCRIPTION) addr_put(p->data, &l->data);
     p->collection = small(l->collection);
@@ -93,8 +84,8 @@ static bool pay(struct replay *r, sr_paid_kind kind, const struct share_log *l, 
     return true;
 }
 
-static bool listed(struct replay *r, const struct addr *list, const struct addr *owner,
-                   const struct addr *app) {
+bool share_add_listed(struct share_replay *r, const struct addr *list, const struct addr *owner,
+                      const struct addr *app) {
     if (!MORE(r->s.apps, r->s.n_apps, r->cap_apps)) return false;
     struct sr_listed_app *a = &r->s.apps[r->s.n_apps++];
     addr_put(a->list, list);
@@ -104,16 +95,15 @@ static bool listed(struct replay *r, const struct addr *list, const struct addr 
 }
 
 /* Terms are forgotten when data leaves its collection. */
-static void forget(struct data_row *d, struct sr_shared_data *out) {
-    struct addr a = d->address;
-    *d = (struct data_row){.address = a};
+static void forget(struct share_row *d, struct sr_shared_data *out) {
+    *d = (struct share_row){.address = d->address, .named = d->named};
     out->in_subscription = out->for_rent = out->for_sale = false;
     out->list[0] = 0;
 }
 
-static bool of_data(struct replay *r, const struct share_log *l, const struct eth_log *at) {
+static bool of_data(struct share_replay *r, const struct share_log *l, const struct eth_log *at) {
     struct sr_shared_data *out;
-    struct data_row *d = data_row(r, &l->data, &out);
+    struct share_row *d = data_row(r, &l->data, &out);
     if (!d) return false;
     switch (l->event) {
     case POCO_EV_SHARE_MOVED:
@@ -144,19 +134,19 @@ static bool of_data(struct replay *r, const struct share_log *l, const struct et
     }
 }
 
-static sr_status of_sharing(struct replay *r, const struct eth_log *at, struct sr_err *err) {
+static sr_status of_sharing(struct share_replay *r, const struct eth_log *at, struct sr_err *err) {
     struct share_log l;
     struct poco_log t;
     if (poco_log_read(at->topics, at->n_topics, at->data, &t, NULL) == SR_OK &&
         t.event == POCO_EV_TRANSFER721) {
-        struct collection_row *col = col_row(r, t.arg[2].num);
+        struct share_col *col = col_row(r, t.arg[2].num);
         if (!col) return full(err);
         col->owner = t.arg[1].addr;
         return SR_OK;
     }
     if (share_log_read(at->topics, at->n_topics, at->data, &l, NULL) != SR_OK) return SR_OK;
     if (l.event == POCO_EV_SHARE_PARAMS || l.event == POCO_EV_SHARE_SUBSCRIPTION) {
-        struct collection_row *col = col_row(r, l.collection);
+        struct share_col *col = col_row(r, l.collection);
         if (!col) return full(err);
         if (l.event == POCO_EV_SHARE_PARAMS) {
             col->terms = l.terms;
@@ -168,7 +158,7 @@ static sr_status of_sharing(struct replay *r, const struct eth_log *at, struct s
 }
 
 /* A list is a token of the registry, which says whose it is; the list itself says which apps. */
-static sr_status of_lists(struct replay *r, const struct eth_log *at, struct sr_err *err) {
+static sr_status of_lists(struct share_replay *r, const struct eth_log *at, struct sr_err *err) {
     struct share_log l;
     struct poco_log t;
     if (addr_eq(&at->address, &r->lists)) {
@@ -184,7 +174,7 @@ static sr_status of_lists(struct replay *r, const struct eth_log *at, struct sr_
                 addr_put(r->s.apps[i].owner, &t.arg[1].addr);
                 known = true;
             }
-        return known || listed(r, &list, &t.arg[1].addr, NULL) ? SR_OK : full(err);
+        return known || share_add_listed(r, &list, &t.arg[1].addr, NULL) ? SR_OK : full(err);
     }
     if (share_log_read(at->topics, at->n_topics, at->data, &l, NULL) != SR_OK ||
         l.event != POCO_EV_WHITELIST_APP)
@@ -199,22 +189,23 @@ static sr_status of_lists(struct replay *r, const struct eth_log *at, struct sr_
             return SR_OK;
         }
         SR_ASSERT(addr_parse(slice_str(a->owner), &owner));
-        return listed(r, &at->address, &owner, &l.who) ? SR_OK : full(err);
+        return share_add_listed(r, &at->address, &owner, &l.who) ? SR_OK : full(err);
     }
     return SR_OK; /* not one of the registry's */
 }
 
-typedef sr_status (*each_fn)(struct replay *r, const struct eth_log *l, struct sr_err *err);
+typedef sr_status (*each_fn)(struct share_replay *r, const struct eth_log *l, struct sr_err *err);
 
-static sr_status each(struct replay *r, const struct eth_filter *f, uint64_t head, each_fn fn,
+static sr_status each(struct share_replay *r, const struct eth_filter *f, uint64_t head, each_fn fn,
                       struct sr_err *err) {
     cleanup_logs struct eth_logs logs = {0};
-    SR_TRY(eth_get_logs(r->c->rpc, f, 0, head, &logs, err));
+    if (r->from > head) return SR_OK;
+    SR_TRY(eth_get_logs(r->c->rpc, f, r->from, head, &logs, err));
     for (size_t i = 0; i < logs.n; i++) SR_TRY(fn(r, &logs.v[i], err));
     return SR_OK;
 }
 
-static sr_status name_of(struct replay *r, size_t i, struct sr_err *err) {
+static sr_status name_of(struct share_replay *r, size_t i, struct sr_err *err) {
     struct poco_dataset ds = {0};
     sr_status st =
         poco_view_dataset(&r->c->poco, &r->data[i].address, (struct eth_at){0}, &ds, err);
@@ -225,16 +216,16 @@ static sr_status name_of(struct replay *r, size_t i, struct sr_err *err) {
     return SR_OK;
 }
 
-static sr_status finish(struct replay *r, struct sr_err *err) {
+static sr_status finish(struct share_replay *r, struct sr_err *err) {
     for (size_t i = 0; i < r->s.n_data; i++) {
         struct sr_shared_data *d = &r->s.data[i];
         d->collection = small(r->data[i].collection);
-        struct collection_row *col = d->collection ? col_row(r, r->data[i].collection) : NULL;
+        struct share_col *col = d->collection ? col_row(r, r->data[i].collection) : NULL;
         if (col) addr_put(d->owner, &col->owner);
         u256_put(d->rent_price_nrlc, d->for_rent ? r->data[i].rent.price : (struct u256){0});
         d->rent_seconds = d->for_rent ? r->data[i].rent.duration : 0;
         u256_put(d->sale_price_nrlc, d->for_sale ? r->data[i].sale : (struct u256){0});
-        SR_TRY(name_of(r, i, err));
+        if (!r->data[i].named) SR_TRY(name_of(r, i, err));
     }
     r->s.collections = sr_calloc_n(r->n_col + 1, sizeof *r->s.collections);
     if (!r->s.collections) return full(err);
@@ -251,11 +242,12 @@ static sr_status finish(struct replay *r, struct sr_err *err) {
 }
 
 static sr_status read_all(void *arg, struct sr_err *err) {
-    struct replay *r = arg;
+    struct share_replay *r = arg;
     struct sr_client *c = r->c;
     struct eth_block head;
     SR_TRY(share_open(c, err));
     SR_TRY(share_view_registry(&c->poco, &c->net.sharing, &r->lists, err));
+    share_index_read(r);
     SR_TRY(eth_get_block(c->rpc, (struct eth_at){0}, &head, err));
     r->s.now_unix_s = head.time;
     const struct eth_filter sharing = {.addrs = &c->net.sharing, .n_addrs = 1};
@@ -269,15 +261,21 @@ static sr_status read_all(void *arg, struct sr_err *err) {
     return finish(r, err);
 }
 
+void share_replay_clear(struct share_replay *r) {
+    free(r->data);
+    free(r->col);
+    sr_sharing_done(&r->s);
+    *r = (struct share_replay){.c = r->c, .lists = r->lists};
+}
+
 sr_status sr_sharing_read(struct sr_client *c, struct sr_sharing *ret_s, struct sr_err *err) {
-    struct replay r = {.c = c};
+    struct share_replay r = {.c = c};
     sr_status st = sdk_call(c, read_all, &r, err);
-    free(r.data);
-    free(r.col);
-    if (st == SR_OK)
+    if (st == SR_OK) {
         *ret_s = r.s;
-    else
-        sr_sharing_done(&r.s);
+        r.s = (struct sr_sharing){0};
+    }
+    share_replay_clear(&r);
     return st;
 }
 

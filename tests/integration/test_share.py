@@ -1,16 +1,47 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A scientist shares climate data: rents it out, sells subscriptions, sells a data set, withdraws; every nRLC counted."""
+import http.server
+import json
 import os
+import threading
 import unittest
 
 import harness
-from harness import Network
+from harness import Network, http as fetch
 
 CLIMATE = "station,year,temperature\n" + "".join(f"S{i % 7},{1990 + i % 30},{10 + (i * 37 % 100) / 10}\n" for i in range(300))
 ICE = "core,depth,age\n" + "".join(f"{i},{i * 3},{i * 1000}\n" for i in range(50))
 OCEAN = "buoy,salinity\n" + "".join(f"{i},{30 + i % 9}\n" for i in range(80))
 RENT, SUBSCRIPTION, SALE = 7_000_000_001, 3_000_000_013, 20_000_000_777
+
+
+class FalseMarket:
+    """A market whose only answer is about sharing; change(answer) makes it false."""
+
+    def __init__(self, truth, change):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                told = fetch("GET", truth + self.path)
+                body = told.body
+                if self.path.startswith("/v1/sharing"):
+                    changed = told.json
+                    change(changed)
+                    body = json.dumps(changed).encode()
+                self.send_response(told.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Sharing(unittest.TestCase):
@@ -34,6 +65,7 @@ class Sharing(unittest.TestCase):
         n.cli("share", "add", str(cls.id), cls.climate, "--whitelist", cls.list, who="alice")
         for data in (cls.ice, cls.ocean):
             n.cli("share", "add", str(cls.id), data, who="alice")
+        cls.old = fetch("GET", n.net["services"]["market"] + "/v1/sharing").json
 
     def paid(self, sender, receiver, amount):
         self.expected[sender] -= amount
@@ -42,6 +74,32 @@ class Sharing(unittest.TestCase):
 
     def balances(self):
         self.assertEqual({p: self.n.stake(p) for p in self.people}, self.expected)
+
+    def network_with(self, market):
+        """A network.json with another market, or with none."""
+        net = json.loads(json.dumps(self.n.net))
+        if market:
+            net["services"]["market"] = market
+        else:
+            del net["services"]["market"]
+        return self.n.file(f"network-{len(os.listdir(self.n.home))}.json", json.dumps(net))
+
+    def told(self, market, change=None):
+        """All that is told of sharing, with the true market, with one that changes its answer, or with none."""
+        if change:
+            false = FalseMarket(self.n.net["services"]["market"], change)
+            self.addCleanup(false.close)
+            market = false.url
+        more = ("--network", self.network_with(market)) if market != "true" else ()
+        show = self.n.cli("share", "show", str(self.id), *more, code=None)
+        return [self.n.cli("share", "list", *more).json, self.n.cli("share", "earnings", "alice", *more).json, show.json,
+                [self.n.cli("share", "data", d, *more).json for d in (self.climate, self.ice, self.ocean)]]
+
+    def index(self):
+        return fetch("GET", self.n.net["services"]["market"] + "/v1/sharing").json
+
+    def assert_index_and_chain_agree(self):
+        self.assertEqual(self.told("true"), self.told(None))
 
     def use(self, data, who, **more):
         return self.n.cli("share", "use", data, "-o", self.n.folder(f"{who}-{data}-{len(os.listdir(self.n.home))}"),
@@ -106,6 +164,7 @@ class Sharing(unittest.TestCase):
         now = int(self.n.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
         self.assertLess(abs(r["end"] - now - 3600), 60)
         self.paid("carol", "alice", RENT)
+        self.assert_index_and_chain_agree()
 
     def test_11_the_lab_gets_the_content_and_nobody_else_does(self):
         got = self.use(self.climate, "carol")
@@ -162,6 +221,7 @@ class Sharing(unittest.TestCase):
         a = n.cli("share", "unbundle", self.ice, who="alice", code=3)
         self.assertIn("running subscriptions", a.error)
         self.balances()
+        self.assert_index_and_chain_agree()
 
     def test_30_a_data_set_is_sold_outright(self):
         n = self.n
@@ -201,6 +261,56 @@ class Sharing(unittest.TestCase):
         self.balances()
         self.assertEqual(int(n.cli("account", "show", "alice")["wallet"]), before + RENT + SUBSCRIPTION + SALE)
 
+    def test_41_the_markets_index_is_used_and_what_has_happened_since_is_added(self):
+        truth = self.told(None)
+        self.assertEqual(self.told("true"), truth)
+
+        def old(answer):
+            answer.clear()
+            answer.update(self.old)
+        self.assertLess(self.old["block"], self.index()["block"])
+        self.assertEqual(self.told("false", old), truth)
+
+        def dearer(answer):
+            answer["payments"][0]["price"] = str(RENT + 1)
+        self.assertEqual(self.told("false", dearer)[1]["payments"][0]["price"], str(RENT + 1))  # it was asked
+
+    def test_42_an_index_of_another_chain_or_contract_is_not_believed(self):
+        truth = self.told(None)
+
+        def forked(answer):
+            answer["hash"] = "0x" + "11" * 32
+            answer["payments"] = []
+
+        def ahead(answer):
+            answer["block"] += 1000
+            answer["payments"] = []
+
+        def other(answer):
+            answer["contract"] = self.n.net["contracts"]["hub"]
+            answer["payments"] = []
+
+        def short(answer):
+            del answer["payments"]
+
+        def odd(answer):
+            answer["payments"][0]["price"] = "-1"
+        for change in (forked, ahead, other, short, odd):
+            with self.subTest(change.__name__):
+                self.assertEqual(self.told("false", change), truth)
+
+    def test_43_a_whitelist_is_ones_own_only_when_the_chain_says_so(self):
+        theirs = self.n.cli("share", "whitelist", self.app, who="dave")["whitelist"]
+        truth = self.told(None)
+
+        def given(answer):
+            for row in answer["whitelists"]:
+                if row["whitelist"] == theirs:
+                    row["owner"] = self.n.address("alice")
+                elif row["owner"] == self.n.address("alice"):
+                    row["owner"] = self.n.address("dave")
+        self.assertEqual(self.told("false", given), truth)
+
     def test_50_when_the_subscription_is_over_the_owner_takes_her_data_back(self):
         n = self.n
         a = n.cli("share", "remove", self.ice, who="alice", code=3)
@@ -216,6 +326,7 @@ class Sharing(unittest.TestCase):
         n.cli("share", "close", str(self.id), who="alice")
         a = n.cli("share", "show", str(self.id), code=3)
         self.assertIn("burned", a.error)
+        self.assert_index_and_chain_agree()
         self.balances()
 
 

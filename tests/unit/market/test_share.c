@@ -293,11 +293,80 @@ FIBER_TEST(only_apps_of_lists_we_know_are_apps) {
          "{\"collection\":{\"owner\":{\"id\":\"0x0000000000000000000000000000000000000000\"}}}");
 }
 
+/* The n-th payment that /v1/sharing tells; "" when there is none. */
+static const char *payment(size_t n) {
+    static char out[200];
+    struct json *d = get("/v1/sharing?size=1000");
+    const struct json_val *p = json_at(json_get(json_root(d), "payments"), n);
+    struct slice kind = json_text(json_get(p, "kind")), price = json_text(json_get(p, "price")),
+                 from = json_text(json_get(p, "from")), to = json_text(json_get(p, "to"));
+    const struct json_val *of = json_get(p, "data");
+    (void)snprintf(out, sizeof out, "%.*s %.*s %s%s%.*s", (int)kind.n, (const char *)kind.p,
+                   (int)price.n, (const char *)price.p,
+                   slice_is(from, bob) && slice_is(to, carol) ? "bob to carol" : "",
+                   json_kind(of) == JSON_NULL ? "" : " for ", (int)json_text(of).n,
+                   (const char *)json_text(of).p);
+    json_free(d);
+    return p ? out : "";
+}
+
+FIBER_TEST(what_was_paid_is_told_by_the_terms_of_then) {
+    char want[200], back[80];
+    CALL(CAROL, &sharing, "setProtectedDataToRenting(address,(uint72,uint40))", av_addr(&data[0]),
+         TERMS(8, 1800));
+    CALL(CAROL, &sharing, "setSubscriptionParams(uint256,(uint72,uint40))", av_u64(id),
+         TERMS(50, 3600));
+    assert_string_equal(payment(0), "subscription 5 bob to carol");
+    (void)snprintf(want, sizeof want, "rent 7 bob to carol for %s", d0);
+    assert_string_equal(payment(1), want);
+    (void)snprintf(want, sizeof want, "sale 99 bob to carol for %s", d1);
+    assert_string_equal(payment(2), want);
+    assert_string_equal(payment(3), "");
+    snapshot(back);
+    CALL(BOB, &sharing, "rentProtectedData(address,(uint72,uint40))", av_addr(&data[0]),
+         TERMS(8, 1800));
+    (void)snprintf(want, sizeof want, "rent 8 bob to carol for %s", d0);
+    assert_string_equal(payment(3), want);
+    take_back(back);
+    assert_string_equal(payment(3), "");
+}
+
+FIBER_TEST(what_is_shared_comes_in_pages_of_one_block) {
+    static const char *const lists_of[] = {"data", "collections", "payments", "whitelists"};
+    size_t whole[4], paged[4] = {0};
+    struct json *d = get("/v1/sharing?size=1000");
+    const struct json_val *v = json_root(d);
+    struct addr contract;
+    struct hash hash;
+    bool more;
+    assert_true(json_bool(json_get(v, "more"), &more) && !more);
+    assert_true(json_addr(json_get(v, "contract"), &contract) && addr_eq(&contract, &sharing));
+    assert_true(json_hash(json_get(v, "hash"), &hash) && hash_eq(&hash, &mk->head_hash));
+    for (size_t i = 0; i < 4; i++) whole[i] = json_len(json_get(v, lists_of[i]));
+    const struct json_val *one = json_at(json_get(v, "data"), 0);
+    assert_true(slice_is(json_text(json_get(one, "name")), "one"));
+    assert_true(slice_is(json_text(json_get(one, "rentPrice")), "8"));
+    json_free(d);
+    more = true;
+    for (unsigned n = 0; more && n < 100; n++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/v1/sharing?size=1&page=%u", n);
+        d = get(path);
+        for (size_t i = 0; i < 4; i++) paged[i] += json_len(json_get(json_root(d), lists_of[i]));
+        assert_true(json_bool(json_get(json_root(d), "more"), &more));
+        json_free(d);
+    }
+    for (size_t i = 0; i < 4; i++) assert_int_equal(paged[i], whole[i]);
+    assert_true(whole[0] == 2 && whole[1] >= 1 && whole[2] == 3 && whole[3] >= 1);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(a_collection_appears_with_its_data),
         cmocka_unit_test(terms_are_shown_and_can_be_taken_back),
         cmocka_unit_test(subscribing_renting_and_buying_are_listed),
+        cmocka_unit_test(what_was_paid_is_told_by_the_terms_of_then),
+        cmocka_unit_test(what_is_shared_comes_in_pages_of_one_block),
         cmocka_unit_test(only_apps_of_lists_we_know_are_apps),
     };
     return cmocka_run_group_tests_name("market sharing", t, setup, teardown);
