@@ -2,9 +2,10 @@
 /*
  * gql.h - the GraphQL subset that the official clients speak: queries over the index
  *
- * gql_parse.c turns a document into a tree, gql_exec.c answers it from tables that gql_schema.c
- * describes. Refused loudly: mutations, subscriptions, introspection, directives, unknown fields.
- * SPEC: services.md#61-server-features-needed, dataprotector.md#63-queries-to-answer
+ * gql_parse.c turns a document into a tree, gql_exec.c answers it (gql_rows.c, gql_where.c) from
+ * tables that gql_schema.c describes. Refused loudly: mutations, subscriptions, introspection,
+ * directives, unknown fields. SPEC: services.md#61-server-features-needed,
+ * dataprotector.md#63-queries-to-answer
  */
 #pragma once
 #include "market/market_int.h"
@@ -82,14 +83,14 @@ typedef enum {
     G_STATUS,  /* of a task */
     G_HEXTEXT, /* blob as a hex string; null when empty */
     G_REF,     /* column holds the target's id */
-    G_LIST     /* rows of the target whose column `col` is our id; or see put_link */
+    G_LIST     /* rows of the target whose column `col` is our id */
 } g_type;
 struct gentity;
 struct gentity_field {
     const char *name;
     g_type type;
-    const char *col; /* expression over t, our row; G_LIST: the target's column, or a test of its id
-                        with $ for ours: "id IN (SELECT a FROM b WHERE c = $)" */
+    const char *col; /* expression over t, our row; G_LIST: the target's column, or a table of ids,
+                        ours and theirs: "(SELECT a AS parent, b AS child FROM c)" */
     const char *target;
 };
 struct gentity {

@@ -56,12 +56,12 @@ static const struct gentity_field app[] = {
     F("id", G_ID, "t.id", NULL),
     F("owner", G_REF, "t.owner", "Account"),
     F("addOnlyAppWhitelists", G_LIST,
-      "id IN (SELECT w.whitelist FROM whitelist_app AS w WHERE w.app = $)", "AddOnlyAppWhitelist"),
+      "(SELECT app AS parent, whitelist AS child FROM whitelist_app)", "AddOnlyAppWhitelist"),
 };
 static const struct gentity_field whitelist[] = {
     F("id", G_ID, "t.id", NULL),
     F("owner", G_REF, "t.owner", "Account"),
-    F("apps", G_LIST, "id IN (SELECT w.app FROM whitelist_app AS w WHERE w.whitelist = $)", "App"),
+    F("apps", G_LIST, "(SELECT whitelist AS parent, app AS child FROM whitelist_app)", "App"),
 };
 #define MADE                                                                                       \
     F("creationTimestamp", G_BIGINT, "t.time", NULL), F("blockNumber", G_BIGINT, "t.block", NULL), \
