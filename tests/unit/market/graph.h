@@ -47,6 +47,37 @@ static inline struct hash a_hash(uint8_t what, uint32_t i) {
 enum { ACC = 0xa0, APP = 0xb0, POOL = 0xc0, DAT = 0xd0, LIST = 0xe0 };
 enum { H_DEAL = 1, H_TASK, H_TX, H_ORDER, H_ANY };
 
+/* Rows go in by the names of their columns: tables may get more of them. */
+#define INTO_EVENT                                                                                 \
+    "INSERT INTO event (block, log, kind, tx, time, account, other, task, deal, resource, value, " \
+    "hash, data) VALUES "
+#define INTO_ACCOUNT "INSERT INTO account (id, block) VALUES "
+#define INTO_CATEGORY                                                                              \
+    "INSERT INTO category (id, name, description, timeref, tx, block, time) VALUES "
+#define INTO_RESOURCE                                                                              \
+    "INSERT INTO resource (address, kind, owner, name, type, multiaddr, raw, mrenclave, "          \
+    "stake_ratio, reward_ratio, checksum, schema, block, log, time, tx) VALUES "
+#define INTO_SCHEMA_ENTRY "INSERT INTO schema_entry (address, id, path, type, seq, block) VALUES "
+#define INTO_TASK_EVENT                                                                            \
+    "INSERT INTO task_event (task, block, log, time, deal, idx, status, results, digest, tx, "     \
+    "contribution_deadline, reveal_deadline, final_deadline, consensus, callback) VALUES "
+#define INTO_DEAL                                                                                  \
+    "INSERT INTO deal (id, block, log, time, tx, app, dataset, workerpool, app_owner, "            \
+    "dataset_owner, workerpool_owner, requester, beneficiary, app_hash, dataset_hash, "            \
+    "workerpool_hash, request_hash, category, volume, price, app_price, dataset_price, trust, "    \
+    "tag, callback, params, start, bot_first, worker_stake, scheduler_ratio, sponsor, json) "      \
+    "VALUES "
+#define INTO_COLLECTION                                                                            \
+    "INSERT INTO collection (id, owner, price, duration, block, time, tx) VALUES "
+#define INTO_OFFER                                                                                 \
+    "INSERT INTO offer (data, collection, whitelist, bundled, rentable, for_sale, rent_price, "    \
+    "rent_duration, sale_price, block) VALUES "
+#define INTO_WHITELIST     "INSERT INTO whitelist (id, owner, block) VALUES "
+#define INTO_WHITELIST_APP "INSERT INTO whitelist_app (whitelist, app, block) VALUES "
+#define INTO_SHARE_EVENT                                                                           \
+    "INSERT INTO share_event (id, kind, collection, data, who, until, deal, mode, block, log, "    \
+    "time, tx) VALUES "
+
 #define PUT(sql, ...)                                                                              \
     do {                                                                                           \
         struct sr_err e = {0};                                                                     \
@@ -62,18 +93,16 @@ struct happens {
     uint32_t tx;
 };
 static inline void put_event(uint64_t block, const struct happens *h) {
-    PUT("INSERT INTO event VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)", db_u64(block),
+    PUT(INTO_EVENT "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)", db_u64(block),
         db_u64(next_log++), db_str(h->kind), HASH(H_TX, h->tx), db_u64(1000 + block * 5),
         h->account, h->other, h->task, h->deal, h->resource, h->value, h->hash, h->data);
 }
 
 static inline void put_resources(void) {
-    for (uint32_t i = 0; i < ACCOUNTS; i++)
-        PUT("INSERT INTO account VALUES ($1,$2)", ADDR(ACC, i), db_u64(i));
+    for (uint32_t i = 0; i < ACCOUNTS; i++) PUT(INTO_ACCOUNT "($1,$2)", ADDR(ACC, i), db_u64(i));
     for (uint32_t i = 0; i < 3; i++)
-        PUT("INSERT INTO category VALUES ($1,$2,$3,$4,$5,$6,$7)", db_u64(i), LETTER(i),
-            db_str("what it's for"), db_u64(300 * (3 - i)), HASH(H_TX, i), db_u64(i),
-            db_u64(1000 + i));
+        PUT(INTO_CATEGORY "($1,$2,$3,$4,$5,$6,$7)", db_u64(i), LETTER(i), db_str("what it's for"),
+            db_u64(300 * (3 - i)), HASH(H_TX, i), db_u64(i), db_u64(1000 + i));
     for (uint32_t i = 0; i < APPS + POOLS + DATA; i++) {
         uint32_t kind = i < APPS           ? 0
                         : i < APPS + POOLS ? 2
@@ -82,7 +111,7 @@ static inline void put_resources(void) {
                       : kind == 2 ? i - APPS
                                   : i - APPS - POOLS;
         uint8_t what = kind == 0 ? APP : kind == 2 ? POOL : DAT;
-        PUT("INSERT INTO resource VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
+        PUT(INTO_RESOURCE "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)",
             ADDR(what, no), db_u64(kind), ADDR(ACC, no * 5 % ACCOUNTS), LETTER(no * 3),
             db_str("DOCKER"), db_str("text"), ADDR(H_ANY, no), db_blob(slice_of("{}", no % 3)),
             db_u64(10 + no), db_u64(no), HASH(H_ANY, no),
@@ -97,7 +126,7 @@ static inline void put_resources(void) {
                                            .tx = i});
         if (kind == 1 && no % 3)
             for (uint32_t k = 0; k < 2 + no % 2; k++)
-                PUT("INSERT INTO schema_entry VALUES ($1,$2,$3,$4,$5,$6)", ADDR(DAT, no),
+                PUT(INTO_SCHEMA_ENTRY "($1,$2,$3,$4,$5,$6)", ADDR(DAT, no),
                     db_str(k == 0   ? "a:string"
                            : k == 1 ? "b.it's:bool"
                                     : "c:f64"),
@@ -119,7 +148,7 @@ static inline void put_task(uint32_t deal, uint32_t idx, uint64_t block) {
     (void)snprintf(text, sizeof text, "%u", idx);
     for (uint32_t step = 0; step <= far; step++) {
         uint32_t status = step == 4 ? 3 : step == 0 ? 1 : step;
-        PUT("INSERT INTO task_event VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
+        PUT(INTO_TASK_EVENT "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
             HASH(H_TASK, no), db_u64(block + step), db_u64(next_log),
             db_u64(1000 + (block + step) * 5), HASH(H_DEAL, deal), db_str(text), db_u64(status),
             db_blob(slice_of("done", step == 4 ? 4 : 0)), HASH(H_ANY, no), HASH(H_TX, 50 + deal),
@@ -154,8 +183,8 @@ static inline void put_deals(void) {
         bool data = i % 3 != 0;
         uint32_t app = dice(APPS - 1), requester = dice(4), beneficiary = dice(ACCOUNTS),
                  from = dice(ACCOUNTS), to = dice(ACCOUNTS);
-        PUT("INSERT INTO deal VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,"
-            "$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,1,$30,'{}')",
+        PUT(INTO_DEAL "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,"
+                      "$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,1,$30,'{}')",
             HASH(H_DEAL, i), db_u64(block), db_u64(next_log++), db_u64(1000 + block * 5),
             HASH(H_TX, 50 + i), ADDR(APP, app), data ? ADDR(DAT, i % DATA) : ADDR(0, 0),
             ADDR(POOL, i % POOLS), ADDR(ACC, i % 2), data ? ADDR(ACC, i % 4) : ADDR(0, 0),
@@ -190,23 +219,22 @@ static inline void put_deals(void) {
 
 static inline void put_sharing(void) {
     for (uint32_t i = 0; i < COLLECTIONS; i++)
-        PUT("INSERT INTO collection VALUES ($1,$2,$3,$4,$5,$6,$7)", db_u64(i + 1), ADDR(ACC, i % 3),
+        PUT(INTO_COLLECTION "($1,$2,$3,$4,$5,$6,$7)", db_u64(i + 1), ADDR(ACC, i % 3),
             i % 2 ? db_null() : db_str("5000000000"), i % 2 ? db_null() : db_u64(60 * i),
             db_u64(80 + i), db_u64(2000 + i), HASH(H_TX, 150 + i));
     for (uint32_t i = 0; i < DATA; i += 2)
-        PUT("INSERT INTO offer VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,90)", ADDR(DAT, i),
+        PUT(INTO_OFFER "($1,$2,$3,$4,$5,$6,$7,$8,$9,90)", ADDR(DAT, i),
             i == 2 ? db_null() : db_u64(1 + i % COLLECTIONS), i % 4 ? db_null() : ADDR(LIST, 0),
             db_u64(i % 4 == 0), db_u64(i % 4 == 2), db_u64(i == 8),
             i % 4 == 2 ? db_str("7") : db_null(), i % 4 == 2 ? db_u64(1800) : db_null(),
             i == 8 ? db_str("99") : db_null());
     for (uint32_t i = 0; i < LISTS; i++) {
-        PUT("INSERT INTO whitelist VALUES ($1,$2,91)", ADDR(LIST, i), ADDR(ACC, i));
+        PUT(INTO_WHITELIST "($1,$2,91)", ADDR(LIST, i), ADDR(ACC, i));
         for (uint32_t k = 0; k < i * 2; k++) /* the first has none; one is no resource of ours */
-            PUT("INSERT INTO whitelist_app VALUES ($1,$2,92)", ADDR(LIST, i),
-                ADDR(APP, (k + i) % (APPS + 1)));
+            PUT(INTO_WHITELIST_APP "($1,$2,92)", ADDR(LIST, i), ADDR(APP, (k + i) % (APPS + 1)));
     }
     for (uint32_t i = 0; i < 26; i++)
-        PUT("INSERT INTO share_event VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)",
+        PUT(INTO_SHARE_EVENT "($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)",
             db_blob(slice_of(&(struct hash[]){a_hash(H_ANY, i)}[0], 32)), db_u64(i % 4),
             db_u64(1 + i % COLLECTIONS), i % 4 ? ADDR(DAT, i % DATA) : db_null(),
             ADDR(ACC, i % ACCOUNTS), db_u64(3000 + i * 10),

@@ -156,19 +156,18 @@ static sr_status count_start(struct db *db, const char *sql, const struct db_val
 /* Deals of seven new apps, each second one with a task; all of them by three new requesters. */
 static void put_many(void) {
     for (uint32_t i = 0; i < 7; i++)
-        PUT("INSERT INTO resource VALUES ($1,0,$2,'many','DOCKER','',$2,$2,0,0,$2,NULL,200,$3,3000,"
-            "$2)",
+        PUT(INTO_RESOURCE "($1,0,$2,'many','DOCKER','',$2,$2,0,0,$2,NULL,200,$3,3000,"
+                          "$2)",
             ADDR(APP, 100 + i), ADDR(ACC, 0), db_u64(next_log++));
-    for (uint32_t i = 0; i < 3; i++) PUT("INSERT INTO account VALUES ($1,200)", ADDR(ACC, 100 + i));
+    for (uint32_t i = 0; i < 3; i++) PUT(INTO_ACCOUNT "($1,200)", ADDR(ACC, 100 + i));
     for (uint32_t i = 0; i < MANY; i++) {
         uint32_t no = 1000 + i;
-        PUT("INSERT INTO deal VALUES ($1,$2,$3,3000,$1,$4,$5,$6,$7,$7,$7,$8,$7,$1,$1,$1,$1,0,1,0,0,"
-            "0,0,$1,$7,'',0,0,1,1,$7,'{}')",
+        PUT(INTO_DEAL "($1,$2,$3,3000,$1,$4,$5,$6,$7,$7,$7,$8,$7,$1,$1,$1,$1,0,1,0,0,"
+                      "0,0,$1,$7,'',0,0,1,1,$7,'{}')",
             HASH(H_DEAL, no), db_u64(300 + i), db_u64(next_log++), ADDR(APP, 100 + i % 7),
             ADDR(DAT, no % DATA), ADDR(POOL, 0), ADDR(ACC, 1), ADDR(ACC, 100 + i % 3));
         if (i % 2)
-            PUT("INSERT INTO task_event VALUES "
-                "($1,$2,$3,3000,$4,'0',1,$1,$1,$1,1,1,1,$1,$1)",
+            PUT(INTO_TASK_EVENT "($1,$2,$3,3000,$4,'0',1,$1,$1,$1,1,1,1,$1,$1)",
                 HASH(H_TASK, 8 * no), db_u64(300 + i), db_u64(next_log++), HASH(H_DEAL, no));
     }
 }
