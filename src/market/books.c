@@ -5,129 +5,98 @@
 
 /* ---- filters */
 
-static sr_status restriction(struct http_req *rq, struct sel *s, const char *p, const char *strict,
-                             const char *column, struct sr_err *err) {
+static sr_status restriction(struct http_req *rq, struct filter *f, const char *p,
+                             const char *strict, unsigned column, struct sr_err *err) {
     static const struct addr none = {{0}};
-    char text[96];
     q_state st;
     struct addr a;
     bool is_strict;
     SR_TRY(q_addr(rq, p, true, &st, &a, err));
     SR_TRY(q_bool(rq, strict, &is_strict, err));
     if (st == Q_ANY) return SR_OK;
-    cleanup_buf struct buf b;
-    buf_init(&b, sizeof text - 1);
-    if (st == Q_GIVEN && !is_strict && !addr_is_zero(&a)) {
-        buf_printf(&b, " AND %s IN (%%s, ", column);
-        memcpy(text, buf_cstr(&b), b.n + 1);
-        sel_addr(s, text, &none);
-        sel_addr(s, "%s)", &a);
-    } else {
-        buf_printf(&b, " AND %s = %%s", column);
-        memcpy(text, buf_cstr(&b), b.n + 1);
-        sel_addr(s, text, st == Q_GIVEN ? &a : &none);
-    }
+    bool open_too = st == Q_GIVEN && !is_strict && !addr_is_zero(&a);
+    filter_addr(f, column, open_too ? IS_OR_NONE : IS, st == Q_GIVEN ? &a : &none);
     return SR_OK;
 }
 
-static sr_status exact(struct http_req *rq, struct sel *s, const char *p, bool any_ok,
-                       const char *text, bool *ret_given, struct sr_err *err) {
+static sr_status exact(struct http_req *rq, struct filter *f, const char *p, bool any_ok,
+                       unsigned column, bool *ret_given, struct sr_err *err) {
     q_state st;
     struct addr a;
     SR_TRY(q_addr(rq, p, any_ok, &st, &a, err));
-    if (st == Q_GIVEN) sel_addr(s, text, &a);
+    if (st == Q_GIVEN) filter_addr(f, column, IS, &a);
     if (ret_given) *ret_given = st != Q_ABSENT;
     return SR_OK;
 }
 
-static sr_status tags(struct http_req *rq, struct sel *s, struct sr_err *err) {
-    /* the value stands twice in its test, so it takes two places */
-    static const char *const min_a[TAG_WORDS] = {" AND (tag0 & %s)", " AND (tag1 & %s)",
-                                                 " AND (tag2 & %s)", " AND (tag3 & %s)",
-                                                 " AND (tag4 & %s)"};
-    static const char *const max_a[TAG_WORDS] = {" AND (tag0 & %s) = 0", " AND (tag1 & %s) = 0",
-                                                 " AND (tag2 & %s) = 0", " AND (tag3 & %s) = 0",
-                                                 " AND (tag4 & %s) = 0"};
+static sr_status tags(struct http_req *rq, struct filter *f, struct sr_err *err) {
     const int64_t all = ((int64_t)1 << TAG_BITS) - 1;
     struct hash t;
     bool given;
     SR_TRY(q_hash(rq, "minTag", &given, &t, err));
     for (unsigned i = 0; given && i < TAG_WORDS; i++)
-        if (tag_word(&t, i)) {
-            sel_i64(s, min_a[i], tag_word(&t, i));
-            sel_i64(s, " = %s", tag_word(&t, i));
-        }
+        if (tag_word(&t, i)) filter_i64(f, COL_TAG + i, HAS_BITS, tag_word(&t, i));
     SR_TRY(q_hash(rq, "maxTag", &given, &t, err));
     for (unsigned i = 0; given && i < TAG_WORDS; i++)
-        if (tag_word(&t, i) != all) sel_i64(s, max_a[i], tag_word(&t, i) ^ all);
+        if (tag_word(&t, i) != all) filter_i64(f, COL_TAG + i, LACKS_BITS, tag_word(&t, i) ^ all);
     return SR_OK;
 }
 
-static sr_status min_volume(struct http_req *rq, struct sel *s, struct sr_err *err) {
+/* A number, when it is given. */
+static sr_status number(struct http_req *rq, struct filter *f, const char *p, uint64_t min,
+                        unsigned column, filter_op op, struct sr_err *err) {
     bool given;
     uint64_t v;
-    SR_TRY(q_int(rq, "minVolume", 1, &given, &v, err));
-    if (given) sel_i64(s, " AND remaining >= %s", (int64_t)v);
+    SR_TRY(q_int(rq, p, min, &given, &v, err));
+    if (given) filter_i64(f, column, op, (int64_t)v);
     return SR_OK;
 }
 
-static sr_status category(struct http_req *rq, struct sel *s, struct sr_err *err) {
-    bool given;
-    uint64_t v;
-    SR_TRY(q_int(rq, "category", 0, &given, &v, err));
-    if (given) sel_i64(s, " AND category = %s", (int64_t)v);
-    return SR_OK;
-}
-
-static sr_status filter_app(struct http_req *rq, struct sel *s, struct sr_err *err) {
+static sr_status filter_app(struct http_req *rq, struct filter *f, struct sr_err *err) {
     bool res, own;
-    SR_TRY(exact(rq, s, "app", true, " AND resource = %s", &res, err));
-    SR_TRY(exact(rq, s, "appOwner", false, " AND signer = %s", &own, err));
+    SR_TRY(exact(rq, f, "app", true, COL_RESOURCE, &res, err));
+    SR_TRY(exact(rq, f, "appOwner", false, COL_SIGNER, &own, err));
     if (!res && !own) return sr_fail(err, SR_E_MALFORMED, "app or appOwner is required");
-    SR_TRY(restriction(rq, s, "dataset", "isDatasetStrict", "dataset", err));
-    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
-    return restriction(rq, s, "requester", "isRequesterStrict", "requester", err);
+    SR_TRY(restriction(rq, f, "dataset", "isDatasetStrict", COL_DATASET, err));
+    SR_TRY(restriction(rq, f, "workerpool", "isWorkerpoolStrict", COL_WORKERPOOL, err));
+    return restriction(rq, f, "requester", "isRequesterStrict", COL_REQUESTER, err);
 }
 
-static sr_status filter_dataset(struct http_req *rq, struct sel *s, struct sr_err *err) {
+static sr_status filter_dataset(struct http_req *rq, struct filter *f, struct sr_err *err) {
     bool res, own, bulk;
-    SR_TRY(exact(rq, s, "dataset", true, " AND resource = %s", &res, err));
-    SR_TRY(exact(rq, s, "datasetOwner", false, " AND signer = %s", &own, err));
+    SR_TRY(exact(rq, f, "dataset", true, COL_RESOURCE, &res, err));
+    SR_TRY(exact(rq, f, "datasetOwner", false, COL_SIGNER, &own, err));
     if (!res && !own) return sr_fail(err, SR_E_MALFORMED, "dataset or datasetOwner is required");
-    SR_TRY(restriction(rq, s, "app", "isAppStrict", "app", err));
-    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
-    SR_TRY(restriction(rq, s, "requester", "isRequesterStrict", "requester", err));
+    SR_TRY(restriction(rq, f, "app", "isAppStrict", COL_APP, err));
+    SR_TRY(restriction(rq, f, "workerpool", "isWorkerpoolStrict", COL_WORKERPOOL, err));
+    SR_TRY(restriction(rq, f, "requester", "isRequesterStrict", COL_REQUESTER, err));
     SR_TRY(q_bool(rq, "bulkOnly", &bulk, err));
-    if (bulk) sel_text(s, " AND bulk = 1");
+    if (bulk) filter_i64(f, COL_BULK, IS, 1);
     return SR_OK;
 }
 
-static sr_status filter_workerpool(struct http_req *rq, struct sel *s, struct sr_err *err) {
+static sr_status filter_workerpool(struct http_req *rq, struct filter *f, struct sr_err *err) {
     bool given;
     uint64_t v;
-    SR_TRY(exact(rq, s, "workerpool", true, " AND resource = %s", NULL, err));
-    SR_TRY(exact(rq, s, "workerpoolOwner", false, " AND signer = %s", NULL, err));
-    SR_TRY(restriction(rq, s, "app", "isAppStrict", "app", err));
-    SR_TRY(restriction(rq, s, "dataset", "isDatasetStrict", "dataset", err));
-    SR_TRY(restriction(rq, s, "requester", "isRequesterStrict", "requester", err));
-    SR_TRY(category(rq, s, err));
+    SR_TRY(exact(rq, f, "workerpool", true, COL_RESOURCE, NULL, err));
+    SR_TRY(exact(rq, f, "workerpoolOwner", false, COL_SIGNER, NULL, err));
+    SR_TRY(restriction(rq, f, "app", "isAppStrict", COL_APP, err));
+    SR_TRY(restriction(rq, f, "dataset", "isDatasetStrict", COL_DATASET, err));
+    SR_TRY(restriction(rq, f, "requester", "isRequesterStrict", COL_REQUESTER, err));
+    SR_TRY(number(rq, f, "category", 0, COL_CATEGORY, IS, err));
     SR_TRY(q_int(rq, "minTrust", 0, &given, &v, err));
-    if (given && v > 1) sel_i64(s, " AND trust >= %s", (int64_t)v);
+    if (given && v > 1) filter_i64(f, COL_TRUST, AT_LEAST, (int64_t)v);
     return SR_OK;
 }
 
-static sr_status filter_request(struct http_req *rq, struct sel *s, struct sr_err *err) {
-    bool given;
-    uint64_t v;
-    SR_TRY(exact(rq, s, "app", true, " AND resource = %s", NULL, err));
-    SR_TRY(exact(rq, s, "dataset", true, " AND dataset = %s", NULL, err));
-    SR_TRY(exact(rq, s, "requester", true, " AND requester = %s", NULL, err));
-    SR_TRY(exact(rq, s, "beneficiary", true, " AND beneficiary = %s", NULL, err));
-    SR_TRY(restriction(rq, s, "workerpool", "isWorkerpoolStrict", "workerpool", err));
-    SR_TRY(category(rq, s, err));
-    SR_TRY(q_int(rq, "maxTrust", 0, &given, &v, err));
-    if (given) sel_i64(s, " AND trust <= %s", (int64_t)v);
-    return SR_OK;
+static sr_status filter_request(struct http_req *rq, struct filter *f, struct sr_err *err) {
+    SR_TRY(exact(rq, f, "app", true, COL_RESOURCE, NULL, err));
+    SR_TRY(exact(rq, f, "dataset", true, COL_DATASET, NULL, err));
+    SR_TRY(exact(rq, f, "requester", true, COL_REQUESTER, NULL, err));
+    SR_TRY(exact(rq, f, "beneficiary", true, COL_BENEFICIARY, NULL, err));
+    SR_TRY(restriction(rq, f, "workerpool", "isWorkerpoolStrict", COL_WORKERPOOL, err));
+    SR_TRY(number(rq, f, "category", 0, COL_CATEGORY, IS, err));
+    return number(rq, f, "maxTrust", 0, COL_TRUST, AT_MOST, err);
 }
 
 /* ---- pages */
@@ -163,12 +132,16 @@ static bool is_walked(struct http_req *rq, poco_kind k) {
     return false;
 }
 
-static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct sel *s, bool walk,
+static sr_status write_rows(struct market *m, struct jw *w, const struct filter *f, bool walk,
                             const struct q_page *pg, uint64_t *ret_rows, struct sr_err *err) {
+    const poco_kind k = f->kind;
     static const char *const in_order[] = {"app_any", "dataset_any", "workerpool_any",
                                            "request_any"};
     const bool by_order = walk && !db_is_shared(m->read);
+    cleanup_sel struct sel s;
     cleanup_buf struct buf sql;
+    sel_init(&s);
+    filter_sql(f, &s);
     buf_init(&sql, 16384);
     /* the kind stands in the text, not as a value, so that the kind's own indexes serve */
     buf_printf(
@@ -176,14 +149,15 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
         "SELECT hash, status, signer, remaining, published, bulk, json FROM orders%s%s WHERE "
         "kind = %u AND status = 0",
         by_order ? " INDEXED BY " : "", by_order ? in_order[k] : "", (unsigned)k);
-    buf_add(&sql, buf_slice(&s->where));
+    buf_add(&sql, buf_slice(&s.where));
     buf_printf(&sql, " ORDER BY price %s, published, hash", k == POCO_REQUEST ? "DESC" : "ASC");
-    size_t n = s->n;
+    size_t n = s.n;
     struct db_val args[SEL_ARGS + 2];
-    memcpy(args, s->args, n * sizeof *args);
+    memcpy(args, s.args, n * sizeof *args);
     args[n] = db_u64(pg->limit);
     args[n + 1] = db_u64(pg->skip);
     buf_printf(&sql, " LIMIT $%zu OFFSET $%zu", n + 1, n + 2);
+    SR_TRY(buf_status(&s.where, err));
     SR_TRY(buf_status(&sql, err));
     struct db_rows *q = NULL;
     SR_TRY(db_select(m->read, buf_cstr(&sql), args, n + 2, &q, err));
@@ -205,25 +179,25 @@ static sr_status write_rows(struct market *m, struct jw *w, poco_kind k, struct 
 }
 
 static sr_status list(struct market *m, struct http_req *rq, struct buf *b, struct sr_err *err) {
-    static sr_status (*const filters[])(struct http_req *, struct sel *, struct sr_err *) = {
+    static sr_status (*const filters[])(struct http_req *, struct filter *, struct sr_err *) = {
         filter_app, filter_dataset, filter_workerpool, filter_request};
     poco_kind k = path_kind(rq);
-    cleanup_sel struct sel s;
+    struct filter f;
     struct q_page pg;
     uint64_t count, rows;
-    sel_init(&s);
+    filter_init(&f, k);
     SR_TRY(q_chain(m, rq, err));
-    SR_TRY(filters[k](rq, &s, err));
-    SR_TRY(tags(rq, &s, err));
-    SR_TRY(min_volume(rq, &s, err));
+    SR_TRY(filters[k](rq, &f, err));
+    SR_TRY(tags(rq, &f, err));
+    SR_TRY(number(rq, &f, "minVolume", 1, COL_REMAINING, AT_LEAST, err));
     SR_TRY(q_page(rq, &pg, err));
-    SR_TRY(counts_get(m, k, &s, &count, err));
+    SR_TRY(counts_get(m, &f, &count, err));
     struct jw w = jw_of(b);
     jw_obj(&w);
     jw_kbool(&w, "ok", true);
     jw_key(&w, "orders");
     jw_arr(&w);
-    SR_TRY(write_rows(m, &w, k, &s, is_walked(rq, k), &pg, &rows, err));
+    SR_TRY(write_rows(m, &w, &f, is_walked(rq, k), &pg, &rows, err));
     jw_end_arr(&w);
     jw_ku64(&w, "count", count);
     if (rows == pg.limit) jw_ku64(&w, "nextPage", pg.skip + pg.limit);
@@ -271,7 +245,7 @@ sr_status route_order(struct http_req *rq, void *role, struct sr_err *err) {
     cleanup_buf struct buf text, b;
     buf_init(&text, MARKET_BODY_MAX * 6);
     buf_init(&b, MARKET_BODY_MAX * 7);
-    sr_status st = order_load(m, &h, &r, &text, NULL);
+    sr_status st = order_load(m->read, &h, &r, &text, NULL);
     if (st == SR_E_NOTFOUND || (st == SR_OK && r.kind != k))
         return sr_fail(err, SR_E_NOTFOUND, "%sorder not found", poco_kind_word[k]);
     if (st != SR_OK) return sr_fail(err, st, "orders");

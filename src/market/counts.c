@@ -3,23 +3,41 @@
  * counts.c - how many open orders a filter matches, kept right while orders come and go
  *
  * A list's answer says how many orders match in all. Counting 100,000 rows takes 60 ms, and any
- * change would make it necessary again. So the counts of the filters asked lately are kept, and a
- * change asks each of them about the one order that changes, before and after.
+ * change would make it necessary again. So the counts of the filters asked lately are kept, and
+ * each change is held against them.
+ *
+ * With a shared database a count and the news of a change come over different connections, in any
+ * order. A count knows what its statement saw (PostgreSQL's snapshot: the transactions that were
+ * committed then); a change tells its transaction; it counts only if the statement did not see it.
+ * What is told while the statement is under way waits for its answer.
  */
 #include "market/market_int.h"
 #include <stdlib.h>
 
-#define LIVE_COUNTS  24  /* at most 64: one bit each */
+#define LIVE_COUNTS  24
 #define LIVE_MIN     500 /* smaller counts are counted */
 #define LIVE_IDLE_US 60000000
 #define SIGNERS      4096
+#define RUNNING_MAX  32 /* transactions under way at a count that is kept */
+#define DELTA        9u /* bytes: transaction, +1 or -1 */
 
+/* What a statement of a shared database saw. */
+struct seen {
+    uint64_t below, from, running[RUNNING_MAX];
+    size_t n;
+};
 struct live {
-    poco_kind kind;
+    struct filter filter;
+    struct seen seen; /* all zero: everything but what is told (our own file) */
     int64_t asked_us;
-    struct sel sel;
-    char *sql; /* does this order match? */
     uint64_t count;
+};
+/* A count that is asked for, in the fiber that asks. */
+struct asking {
+    struct asking *next;
+    const struct filter *filter;
+    struct buf deltas;
+    bool lost; /* more has changed than was told */
 };
 struct by_signer {
     struct addr signer;
@@ -30,6 +48,7 @@ struct by_signer {
 struct live_counts {
     struct live e[LIVE_COUNTS];
     size_t n;
+    struct asking *asking;
     struct by_signer signers[SIGNERS];
 };
 
@@ -37,31 +56,74 @@ struct live_counts *counts_new(void) {
     return calloc(1, sizeof(struct live_counts));
 }
 
-static void live_done(struct live *l) {
-    sel_done(&l->sel);
-    free(l->sql);
-    *l = (struct live){0};
+void counts_free(struct live_counts *c) {
+    free(c);
 }
 
 void counts_flush(struct market *m) {
-    for (size_t i = 0; i < m->counts->n; i++) live_done(&m->counts->e[i]);
     m->counts->n = 0;
+    for (struct asking *a = m->counts->asking; a; a = a->next) a->lost = true;
     for (size_t i = 0; i < SIGNERS; i++) m->counts->signers[i].known = false;
 }
 
-void counts_free(struct market *m) {
-    if (!m->counts) return;
-    counts_flush(m);
-    free(m->counts);
+/* ---- what a statement saw */
+
+/* "below:from:running,running" */
+static bool read_seen(struct slice s, struct seen *ret) {
+    struct slice below, from, one, rest;
+    memset(ret, 0, sizeof *ret);
+    if (!slice_cut(s, ':', &below, &rest) || !slice_cut(rest, ':', &from, &rest) ||
+        !num_u64(below, UINT64_MAX, &ret->below) || !num_u64(from, UINT64_MAX, &ret->from))
+        return false;
+    while (rest.n) {
+        if (!slice_cut(rest, ',', &one, &rest)) {
+            one = rest;
+            rest = slice_of(NULL, 0);
+        }
+        if (ret->n == RUNNING_MAX || !num_u64(one, UINT64_MAX, &ret->running[ret->n++]))
+            return false;
+    }
+    return true;
 }
 
-static bool same(const struct sel *a, const struct sel *b) {
-    if (a->n != b->n || !slice_eq(buf_slice(&a->where), buf_slice(&b->where))) return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (a->args[i].type != b->args[i].type || a->args[i].i != b->args[i].i ||
-            !slice_eq(a->args[i].s, b->args[i].s))
-            return false;
+static bool saw(const struct seen *s, uint64_t tx) {
+    if (tx == 0 || tx >= s->from) return false;
+    if (tx < s->below) return true;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->running[i] == tx) return false;
     return true;
+}
+
+/* ---- counting */
+
+struct counted {
+    uint64_t n;
+    struct seen seen;
+    bool known; /* seen is */
+};
+
+static void get_count(void *arg, struct db_rows *r) {
+    struct counted *c = arg;
+    c->n = db_col_u64(r, 0);
+    c->known = db_col_is_null(r, 1) || read_seen(db_col_bytes(r, 1), &c->seen);
+}
+
+static sr_status count(struct market *m, const struct filter *f, struct counted *ret,
+                       struct sr_err *err) {
+    cleanup_sel struct sel s;
+    cleanup_buf struct buf sql;
+    sel_init(&s);
+    filter_sql(f, &s);
+    buf_init(&sql, 16384);
+    buf_printf(&sql, "SELECT COUNT(*), %s FROM orders WHERE kind = %u AND status = 0",
+               db_is_shared(m->read) ? "CAST(pg_current_snapshot() AS TEXT)" : "NULL",
+               (unsigned)f->kind);
+    buf_add(&sql, buf_slice(&s.where));
+    SR_TRY(buf_status(&s.where, err));
+    SR_TRY(buf_status(&sql, err));
+    struct db_stmt q = {
+        .sql = buf_cstr(&sql), .args = s.args, .n = s.n, .row = get_count, .arg = ret};
+    return db_run_all(m->read, &q, 1, err);
 }
 
 /* Counting a large one again costs most, so the smallest gives way, or one that nobody asks for any
@@ -77,108 +139,109 @@ static size_t place_for(struct live_counts *c, uint64_t count) {
     return c->e[least].count < count ? least : LIVE_COUNTS;
 }
 
-/* Room is not worth a failure: without it the count is simply not kept. */
-static void keep(struct market *m, poco_kind k, const struct sel *s, uint64_t count) {
+static struct live *kept(struct live_counts *c, const struct filter *f) {
+    for (size_t i = 0; i < c->n; i++)
+        if (filter_same(&c->e[i].filter, f)) return &c->e[i];
+    return NULL;
+}
+
+/* The answer has come: with what was told meanwhile it is the present count. */
+static void keep(struct live_counts *c, const struct asking *a, const struct counted *answer) {
+    if (answer->n < LIVE_MIN || !answer->known || a->lost || a->deltas.bad || kept(c, a->filter))
+        return;
+    size_t at = place_for(c, answer->n);
+    if (at == LIVE_COUNTS) return;
+    struct live *l = &c->e[at];
+    *l = (struct live){*a->filter, answer->seen, clock_mono_us(), answer->n};
+    struct rd r = rd_of(buf_slice(&a->deltas));
+    while (rd_left(&r) >= DELTA) {
+        uint64_t tx = rd_u64(&r);
+        uint8_t more = rd_u8(&r);
+        if (!saw(&l->seen, tx)) l->count += more ? 1u : (uint64_t)-1;
+    }
+}
+
+sr_status counts_get(struct market *m, const struct filter *f, uint64_t *ret, struct sr_err *err) {
     struct live_counts *c = m->counts;
-    struct live l = {.kind = k, .count = count};
-    sel_init(&l.sel);
-    buf_add(&l.sel.where, buf_slice(&s->where));
-    l.sel.n = s->n;
-    memcpy(l.sel.mem, s->mem, sizeof s->mem);
-    for (size_t i = 0; i < s->n; i++) {
-        l.sel.args[i] = s->args[i]; /* blobs lie in mem */
-        if (s->args[i].s.n) l.sel.args[i].s.p = l.sel.mem[i];
+    struct live *l = kept(c, f);
+    if (l) {
+        *ret = l->count;
+        l->asked_us = clock_mono_us();
+        return SR_OK;
     }
-    struct buf sql;
-    buf_init(&sql, 16384);
-    buf_printf(&sql, "SELECT COUNT(*) FROM orders WHERE hash = $%zu AND kind = %u AND status = 0",
-               s->n + 1, (unsigned)k);
-    buf_add(&sql, buf_slice(&s->where));
-    if (l.sel.where.bad || sql.bad) {
-        buf_done(&sql);
-        live_done(&l);
-        return;
+    struct asking a = {.next = c->asking, .filter = f};
+    struct counted answer = {0};
+    buf_init(&a.deltas, 1u << 20);
+    c->asking = &a;
+    sr_status st = count(m, f, &answer, err);
+    struct asking **at = &c->asking;
+    while (*at != &a) at = &(*at)->next;
+    *at = a.next;
+    if (st == SR_OK) {
+        keep(c, &a, &answer);
+        *ret = answer.n;
     }
-    l.sql = (char *)sql.p;
-    size_t at = place_for(c, count);
-    if (at == LIVE_COUNTS) {
-        live_done(&l);
-        return;
-    }
-    l.asked_us = clock_mono_us();
-    live_done(&c->e[at]);
-    c->e[at] = l;
-    for (size_t i = 0; i < l.sel.n; i++) /* it has moved */
-        if (c->e[at].sel.args[i].s.n) c->e[at].sel.args[i].s.p = c->e[at].sel.mem[i];
+    buf_done(&a.deltas);
+    return st;
 }
 
-sr_status counts_get(struct market *m, poco_kind k, const struct sel *s, uint64_t *ret,
-                     struct sr_err *err) {
-    for (size_t i = 0; i < m->counts->n; i++)
-        if (m->counts->e[i].kind == k && same(&m->counts->e[i].sel, s)) {
-            *ret = m->counts->e[i].count;
-            m->counts->e[i].asked_us = clock_mono_us();
-            return SR_OK;
-        }
-    cleanup_buf struct buf sql;
-    buf_init(&sql, 16384);
-    buf_printf(&sql, "SELECT COUNT(*) FROM orders WHERE kind = %u AND status = 0", (unsigned)k);
-    buf_add(&sql, buf_slice(&s->where));
-    SR_TRY(buf_status(&sql, err));
-    SR_TRY(db_get_u64(m->db, buf_cstr(&sql), s->args, s->n, ret, err));
-    if (*ret >= LIVE_MIN) keep(m, k, s, *ret);
-    return SR_OK;
-}
-
-uint64_t counts_mask(struct market *m, poco_kind k, const struct hash *h) {
-    uint64_t mask = 0;
-    for (size_t i = 0; i < m->counts->n; i++) {
-        const struct live *l = &m->counts->e[i];
-        if (l->kind != k) continue;
-        struct db_val args[SEL_ARGS + 1];
-        uint64_t hit;
-        memcpy(args, l->sel.args, l->sel.n * sizeof *args);
-        args[l->sel.n] = db_hash(h);
-        if (db_get_u64(m->db, l->sql, args, l->sel.n + 1, &hit, NULL) != SR_OK) {
-            counts_flush(m); /* the change itself will meet and tell that failure */
-            return 0;
-        }
-        if (hit) mask |= (uint64_t)1 << i;
-    }
-    return mask;
-}
-
-void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_t before) {
-    uint64_t after = counts_mask(m, k, h);
-    for (size_t i = 0; i < m->counts->n; i++) {
-        struct live *l = &m->counts->e[i];
-        bool was = before >> i & 1, is = after >> i & 1;
-        if (l->kind == k && was != is) l->count += is ? 1u : (uint64_t)-1;
-    }
-}
+/* ---- signers */
 
 static struct by_signer *signer_slot(struct market *m, poco_kind k, const struct addr *a) {
     size_t h = (size_t)a->b[17] << 16 | (size_t)a->b[18] << 8 | a->b[19];
     return &m->counts->signers[(h * 4 + (size_t)k) % SIGNERS];
 }
 
+static struct by_signer *signer_known(struct market *m, poco_kind k, const struct addr *a) {
+    struct by_signer *s = signer_slot(m, k, a);
+    return s->known && s->kind == k && addr_eq(&s->signer, a) ? s : NULL;
+}
+
 sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer, uint64_t *ret,
                       struct sr_err *err) {
-    struct by_signer *s = signer_slot(m, k, signer);
-    if (!s->known || s->kind != k || !addr_eq(&s->signer, signer)) {
+    struct by_signer *s = signer_known(m, k, signer);
+    if (!s) {
         uint64_t n;
         SR_TRY(db_get_u64(
             m->db, "SELECT COUNT(*) FROM orders WHERE signer = $1 AND kind = $2 AND status = 0",
             DB_ARGS(db_addr(signer), db_u64(k)), &n, err));
+        s = signer_slot(m, k, signer);
         *s = (struct by_signer){*signer, k, true, n};
     }
     *ret = s->count;
     return SR_OK;
 }
 
-void counts_open_changed(struct market *m, poco_kind k, const struct addr *signer, bool was,
-                         bool is) {
-    struct by_signer *s = signer_slot(m, k, signer);
-    if (s->known && s->kind == k && addr_eq(&s->signer, signer) && was != is)
-        s->count += is ? 1u : (uint64_t)-1;
+static void signer_changed(struct market *m, const struct order_row *r, int by, bool others) {
+    struct by_signer *s =
+        r && r->status == ORDER_OPEN ? signer_known(m, r->kind, &r->signer) : NULL;
+    if (!s) return;
+    if (others)
+        s->known = false; /* counted before or after that? */
+    else
+        s->count += (uint64_t)(int64_t)by;
+}
+
+/* ---- changes */
+
+void counts_changed(struct market *m, const struct order_row *before, const struct order_row *after,
+                    uint64_t tx, bool others) {
+    struct live_counts *c = m->counts;
+    poco_kind k = after ? after->kind : before->kind;
+    for (size_t i = 0; i < c->n; i++) {
+        struct live *l = &c->e[i];
+        if (l->filter.kind != k || saw(&l->seen, tx)) continue;
+        bool was = before && filter_matches(&l->filter, before),
+             is = after && filter_matches(&l->filter, after);
+        if (was != is) l->count += is ? 1u : (uint64_t)-1;
+    }
+    for (struct asking *a = c->asking; a; a = a->next) {
+        bool was = before && filter_matches(a->filter, before),
+             is = after && filter_matches(a->filter, after);
+        if (was == is) continue;
+        buf_u64(&a->deltas, tx);
+        buf_u8(&a->deltas, is);
+    }
+    signer_changed(m, before, -1, others);
+    signer_changed(m, after, 1, others);
 }

@@ -54,47 +54,50 @@ static void stakes_put(struct market *m, const struct addr *who, struct u256 sta
 
 /* ---- by the index */
 
-static bool owner_is(struct market *m, const struct poco_order *o, const struct addr *who) {
-    uint64_t n;
-    if (o->kind == POCO_REQUEST) return addr_eq(&o->request.requester, who);
-    return db_get_u64(m->db,
-                      "SELECT COUNT(*) FROM resource WHERE address = $1 AND kind = $2 AND owner = "
-                      "$3",
-                      DB_ARGS(db_addr(poco_order_resource(o)), db_u64(o->kind), db_addr(who)), &n,
-                      NULL) == SR_OK &&
-           n == 1;
+static void get_indexed(void *arg, struct db_rows *r) {
+    struct indexed *i = arg;
+    i->known = !db_col_is_null(r, 0);
+    i->status = (order_status)(db_col_u64(r, 0) % 4);
+    i->published_ms = db_col_u64(r, 1);
+    i->volume = db_col_u64(r, 2);
+    i->closed = db_col_u64(r, 3) > 0;
+    i->owned = db_col_u64(r, 4) > 0;
 }
 
-static bool used(struct market *m, const struct poco_order *o, const struct hash *h,
-                 struct u256 *ret) {
-    static const char *const sql[] = {
-        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE app_hash = $1",
-        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE dataset_hash = $1",
-        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE workerpool_hash = $1",
-        "SELECT COALESCE(SUM(volume), 0) FROM deal WHERE request_hash = $1"};
-    uint64_t n, closed;
-    if (db_get_u64(m->db, sql[o->kind], DB_ARGS(db_hash(h)), &n, NULL) != SR_OK ||
-        db_get_u64(m->db, "SELECT COUNT(*) FROM closed WHERE hash = $1", DB_ARGS(db_hash(h)),
-                   &closed, NULL) != SR_OK)
-        return false;
-    *ret = closed ? *poco_order_volume(o) : u256_of(n);
-    return true;
+struct db_stmt indexed_ask(const struct poco_order *o, const struct hash *h, const struct addr *who,
+                           struct indexed *ret) {
+#define ASK(deal_column, owned)                                                                    \
+    "SELECT (SELECT status FROM orders WHERE hash = $1),"                                          \
+    " (SELECT published FROM orders WHERE hash = $1),"                                             \
+    " (SELECT COALESCE(SUM(volume), 0) FROM deal WHERE " deal_column " = $1),"                     \
+    " (SELECT COUNT(*) FROM closed WHERE hash = $1), " owned
+#define OWNED "(SELECT COUNT(*) FROM resource WHERE address = $2 AND kind = $3 AND owner = $4)"
+    static const char *const sql[] = {ASK("app_hash", OWNED), ASK("dataset_hash", OWNED),
+                                      ASK("workerpool_hash", OWNED), ASK("request_hash", "0")};
+    *ret = (struct indexed){
+        .args = {db_hash(h), db_addr(poco_order_resource(o)), db_u64(o->kind), db_addr(who)}};
+    return (struct db_stmt){.sql = sql[o->kind],
+                            .args = ret->args,
+                            .n = o->kind == POCO_REQUEST ? 1 : 4,
+                            .row = get_indexed,
+                            .arg = ret};
 }
 
 bool facts_by_index(struct market *m, const struct poco_order *o, const struct recovered *signature,
-                    const struct addr *who, struct facts *ret) {
+                    const struct addr *who, const struct indexed *i, struct facts *ret) {
     struct facts f = {.registered = true, .signed_ok = true, .owner = *who};
     struct u256 left, need;
-    const struct hash *h = &signature->hash;
     uint64_t n;
+    bool owned = o->kind == POCO_REQUEST ? addr_eq(&o->request.requester, who) : i->owned;
     if (!signature->ok || !addr_eq(&signature->signer, who)) return false;
-    if (!m->caught_up || (m->follower && eth_follow_is_down(m->follower)) || !owner_is(m, o, who) ||
-        !used(m, o, h, &f.consumed) || !u256_sub(&left, *poco_order_volume(o), f.consumed) ||
-        !u256_to_u64(left, &n) || n == 0 || !order_stake(o, n, &need))
+    f.consumed = i->closed ? *poco_order_volume(o) : u256_of(i->volume);
+    if (!m->caught_up || (m->follower && eth_follow_is_down(m->follower)) || !owned ||
+        !u256_sub(&left, *poco_order_volume(o), f.consumed) || !u256_to_u64(left, &n) || n == 0 ||
+        !order_stake(o, n, &need))
         return false;
-    size_t i = place(who);
-    if (m->stakes->e[i].known && addr_eq(&m->stakes->e[i].who, who))
-        f.stake = m->stakes->e[i].stake;
+    size_t at = place(who);
+    if (m->stakes->e[at].known && addr_eq(&m->stakes->e[at].who, who))
+        f.stake = m->stakes->e[at].stake;
     if (u256_cmp(need, f.stake) > 0) return false;
     *ret = f;
     return true;

@@ -156,7 +156,7 @@ static struct addr entry_of(const struct eth_log *l) {
 }
 
 static bool stored(struct market *m, const struct hash *h, struct order_row *r) {
-    return order_load(m, h, r, NULL, NULL) == SR_OK;
+    return order_load(m->db, h, r, NULL, NULL) == SR_OK;
 }
 
 static const char view_deal[] = "viewDeal(bytes32)";
@@ -437,7 +437,7 @@ static sr_status row_deal(struct ask *a, const struct eth_log *l, const struct p
     for (size_t i = 0; i < SR_ARRAY_LEN(people); i++)
         SR_TRY(row_account(m, &d[people[i]].addr, l->block, err));
     for (unsigned i = 0; i < 3; i++) SR_TRY(row_account(m, &d[i].list.v[1].addr, l->block, err));
-    live_deal(m, &ev->arg[0].hash);
+    changes_deal(m, &ev->arg[0].hash);
     /* the request first: it is used, and must not be taken for one that has nothing left to match
      */
     static const unsigned turn[4] = {3, 0, 1, 2};
@@ -615,24 +615,41 @@ static sr_status save_mark(struct market *m, const struct eth_step *s, struct sr
     return share_prune(m, old, err);
 }
 
-static sr_status write_rows(struct ask *a, const struct asked *w, const struct eth_step *s,
-                            struct sr_err *err) {
-    if (group_flush(a->m, NULL) !=
-        SR_OK) { /* told to whom it concerns; the step is another matter */
-    }
-    live_back(a->m, 0); /* of a try before that failed */
+struct writing {
+    struct ask *a;
+    const struct asked *w;
+    const struct eth_step *s;
+};
+
+static sr_status all_rows(const struct writing *x, struct sr_err *err) {
+    struct market *m = x->a->m;
+    const struct eth_step *s = x->s;
     cleanup_db_tx struct db_tx tx = {0};
-    SR_TRY(db_begin(a->m->db, &tx, err));
-    SR_TRY(db_lock_in_tx(a->m->db, MARKET_LOCK_ROWS, false, err));
-    for (size_t i = 0; i < s->n; i++) SR_TRY(row_of(a, &w[i], &s->logs[i], s, err));
-    SR_TRY(save_mark(a->m, s, err));
-    SR_TRY(live_tell_others(a->m, err));
-    SR_TRY(db_commit(&tx, err));
-    if (s->n) market_changed(a->m); /* whoever has read meanwhile has read what was before */
-    if (s->n && db_is_shared(a->m->db)) books_changed_all(a->m);
-    live_committed(a->m);
-    if (!a->m->group.running) live_send_ready(a->m); /* else it does, when the disk has the rest */
-    return SR_OK;
+    SR_TRY(db_begin(m->db, &tx, err));
+    SR_TRY(db_lock_in_tx(m->db, MARKET_LOCK_ROWS, false, err));
+    for (size_t i = 0; i < s->n; i++) SR_TRY(row_of(x->a, &x->w[i], &s->logs[i], s, err));
+    SR_TRY(save_mark(m, s, err));
+    SR_TRY(changes_tell(m, err));
+    return db_commit(&tx, err);
+}
+
+/* Committed: what was noted is followed, and told unless requests' writes are on their way to the
+ * disk: then with them. */
+static void committed(struct market *m) {
+    changes_committed(m);
+    if (commit_is_busy(m->group)) return;
+    live_asked(m);
+    live_lasts(m);
+}
+
+static sr_status write_rows(void *arg, struct sr_err *err) {
+    struct writing *x = arg;
+    sr_status st = all_rows(x, err);
+    if (st == SR_OK)
+        committed(x->a->m);
+    else
+        changes_back(x->a->m, 0);
+    return st;
 }
 
 static sr_status step(const struct eth_step *s, struct ask *a, struct sr_err *err) {
@@ -640,7 +657,10 @@ static sr_status step(const struct eth_step *s, struct ask *a, struct sr_err *er
     if (!w) return sr_fail(err, SR_E_NOMEM, "index");
     for (size_t i = 0; i < s->n; i++) SR_TRY(ask_for(a, &s->logs[i], &w[i], err));
     SR_TRY(ask_flush(a, err));
-    return write_rows(a, w, s, err);
+    struct writing x = {a, w, s};
+    SR_TRY(commit_alone(a->m->group, write_rows, &x, err));
+    if (s->n) market_changed(a->m); /* whoever has read meanwhile has read what was before */
+    return SR_OK;
 }
 
 sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err) {
@@ -712,35 +732,51 @@ static sr_status owners_back(struct market *m, uint64_t keep, struct sr_err *err
     }
 }
 
-sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
+struct back {
+    struct market *m;
+    uint64_t keep;
+};
+
+static sr_status all_back(struct market *m, uint64_t keep, struct sr_err *err) {
     static const char *const gone[] = {
         "DELETE FROM deal WHERE block > $1",     "DELETE FROM task_event WHERE block > $1",
         "DELETE FROM category WHERE block > $1", "DELETE FROM mark WHERE number > $1",
         "DELETE FROM resource WHERE block > $1", "DELETE FROM event WHERE block > $1",
         "DELETE FROM account WHERE block > $1",  "DELETE FROM schema_entry WHERE block > $1",
         "DELETE FROM closed WHERE block > $1"};
-    struct market *m = arg;
-    SR_TRY(group_flush(m, err));
-    stakes_flush(m);
     cleanup_db_tx struct db_tx tx = {0};
     SR_TRY(db_begin(m->db, &tx, err));
     SR_TRY(db_lock_in_tx(m->db, MARKET_LOCK_ROWS, false, err));
-    live_back(m, 0);
     SR_TRY(orders_rollback(m, keep, err));
     SR_TRY(owners_back(m, keep, err));
     SR_TRY(share_rollback(m, keep, err));
     for (size_t i = 0; i < SR_ARRAY_LEN(gone); i++)
         SR_TRY(db_run(m->db, gone[i], DB_ARGS(db_u64(keep)), err));
-    SR_TRY(live_tell_others(m, err));
-    SR_TRY(db_commit(&tx, err));
-    live_committed(m);
-    if (!m->group.running) live_send_ready(m);
-    m->head = keep;
+    SR_TRY(changes_tell(m, err));
+    return db_commit(&tx, err);
+}
+
+static sr_status go_back(void *arg, struct sr_err *err) {
+    struct back *b = arg;
+    struct market *m = b->m;
+    stakes_flush(m);
+    sr_status st = all_back(m, b->keep, err);
+    if (st != SR_OK) {
+        changes_back(m, 0);
+        return st;
+    }
+    committed(m);
+    m->head = b->keep;
     m->head_hash = (struct hash){{0}};
     m->step_no++;
     books_changed_all(m);
     market_changed(m);
     return SR_OK;
+}
+
+sr_status index_rollback(void *arg, uint64_t keep, struct sr_err *err) {
+    struct back b = {arg, keep};
+    return commit_alone(b.m->group, go_back, &b, err);
 }
 
 sr_status index_marks(struct market *m, struct eth_mark *marks, size_t *ret_n, struct sr_err *err) {

@@ -2,14 +2,17 @@
 /*
  * market_int.h - the market's parts
  *
- * schema.c   tables            index.c   chain -> rows, rollbacks      orders.c  order rows
- * query.c    parameters        auth.c    challenges                    publish.c POST, PUT
- * facts.c    what the chain says of an order    group.c   commits of several requests
- * books.c    order lists       deals.c   deals, categories, ohlc       v1.c      our own routes
- * cache.c    ready answers     share.c   collections, rentals   market_main.c
- * socket.c   the socket's sessions             live.c    what they are told
+ * schema.c   tables            index.c    chain -> rows, rollbacks     orders.c   order rows
+ * query.c    parameters        auth.c     challenges                   publish.c  POST
+ * facts.c    what the chain says of an order    accept.c   publishes that are judged together
+ * unpublish.c PUT              changes.c  changes of orders, told when they are committed
+ * filter.c   what a list asks of orders         counts.c   how many match
+ * books.c    order lists       deals.c    deals, categories, ohlc      v1.c       our own routes
+ * cache.c    ready answers     share.c    collections, rentals   market_main.c
+ * socket.c   the socket's sessions              live.c     what they are told
  */
 #pragma once
+#include "commit/commit.h"
 #include "db/db.h"
 #include "eth/follower.h"
 #include "ipfs/ipfs.h"
@@ -18,29 +21,26 @@
 #include "net/role.h"
 #include "poco/poco.h"
 
-#define MARKET_BODY_MAX       (256u * 1024)
-#define APPS_FILE_MAX         (256u * 1024) /* bytes of apps.json */
-#define MARKET_OPEN_MAX       1000u         /* open orders of one kind by one signer */
-#define MARKET_CHALLENGE_MS   600000u       /* a challenge not used by then is replaced */
-#define MARKET_CHALLENGES_MAX 100000u
-#define MARKET_PAGE           20u
-#define MARKET_PAGE_MIN       10u
-#define MARKET_PAGE_MAX       1000u
-#define MARKET_CACHE          2048u
-#define MARKET_CACHE_HELD     (8u << 20)     /* of all of them */
-#define MARKET_CACHE_BYTES    (64u * 1024)   /* of one kept answer */
-#define MARKET_VERSION        "6.4.0"        /* of the official interface that we speak */
-#define MARKET_TASKS_MAX      64u            /* tasks shown with a deal */
-#define LIVE_NOTES_MAX        (34u * 65536u) /* of one transaction; later ones are not told */
-#define MARKET_STREAMS_MAX    1000u          /* open event streams */
-
-typedef enum { ORDER_OPEN, ORDER_FILLED, ORDER_CANCELED, ORDER_DEAD } order_status;
-extern const char *const order_status_word[4];
+#define MARKET_BODY_MAX    (256u * 1024)
+#define APPS_FILE_MAX      (256u * 1024) /* bytes of apps.json */
+#define MARKET_OPEN_MAX    1000u         /* open orders of one kind by one signer */
+#define MARKET_CHALLENGE_S 600u          /* a challenge is good for once to twice as long */
+#define MARKET_PAGE        20u
+#define MARKET_PAGE_MIN    10u
+#define MARKET_PAGE_MAX    1000u
+#define MARKET_CACHE       2048u
+#define MARKET_CACHE_HELD  (8u << 20)   /* of all of them */
+#define MARKET_CACHE_BYTES (64u * 1024) /* of one kept answer */
+#define MARKET_VERSION     "6.4.0"      /* of the official interface that we speak */
+#define MARKET_TASKS_MAX   64u          /* tasks shown with a deal */
+#define MARKET_CHANGES_MAX (4u << 20)   /* bytes noted of one transaction; else "everything" */
+#define MARKET_READERS     4u           /* statements that a server is asked at once */
+#define MARKET_STREAMS_MAX 1000u        /* open event streams */
 
 struct answer_cache; /* cache.c */
 struct live_counts;  /* counts.c */
 struct stake_cache;  /* facts.c */
-struct waiter;       /* group.c */
+struct changes;      /* changes.c */
 struct live;         /* live.c */
 struct sockets;      /* socket.c */
 
@@ -51,15 +51,6 @@ struct book_changes {
     uint64_t all, kind[POCO_KINDS], resource[BOOK_SLOTS];
 };
 
-struct write_group {
-    bool open, running;
-    struct db_tx tx;
-    struct waiter *writing, *committed, *syncing;
-    struct fcond told;
-    int fd;
-    bool sync_failed;
-};
-
 /* On a shared database: the channel on which one process tells the others of what it committed, and
  * the locks: who indexes; rows of the index against rows of requests. */
 #define MARKET_CHANNEL    "strongroom_market"
@@ -67,8 +58,9 @@ struct write_group {
 #define MARKET_LOCK_ROWS  0x53524d32u
 
 struct market {
-    struct db *db;
-    struct db *read; /* lists and GraphQL; the same as db unless it is shared */
+    struct db *db;   /* in the group's transactions, or alone (commit.h) */
+    struct db *read; /* what is committed; the same as db unless it is shared */
+    struct commit_group *group;
     struct db_link *news, *turn;
     const struct market_opts *opts;
     struct eth_rpc *rpc;
@@ -92,14 +84,14 @@ struct market {
     struct answer_cache *cache;
     struct live_counts *counts;
     struct stake_cache *stakes;
-    struct write_group group;
-    uint64_t challenges; /* that are stored, at most; 0: count them */
-    uint64_t head;       /* last indexed block */
-    uint64_t head_time;  /* its time, in seconds; 0: not known */
+    uint8_t seed[32];   /* of challenges: the database's */
+    uint64_t head;      /* last indexed block */
+    uint64_t head_time; /* its time, in seconds; 0: not known */
     struct hash head_hash;
     struct fcond changed; /* for event streams */
     uint64_t change_no;
     unsigned streams;
+    struct changes *changes;
     struct live *live;
     struct sockets *sockets;
     bool caught_up, index_failed;
@@ -165,109 +157,10 @@ void sel_hash(struct sel *s, const char *text, const struct hash *h);
 void sel_i64(struct sel *s, const char *text, int64_t v);
 void sel_text(struct sel *s, const char *text); /* no value */
 
-/* ---- orders.c */
-#define TAG_WORDS 5
-#define TAG_BITS  52
-int64_t tag_word(const struct hash *tag, unsigned word); /* bits 52 * word and up */
-struct order_row {
-    struct hash hash;
-    poco_kind kind;
-    order_status status;
-    struct addr signer, resource;
-    uint64_t remaining, published_ms, volume;
-    bool bulk;
-};
-/* SR_E_NOTFOUND. json gets the order's text (numbers style); may be NULL. */
-SR_CHECK sr_status order_load(struct market *m, const struct hash *h, struct order_row *ret,
-                              struct buf *json, struct sr_err *err);
-/* Inserts, or revives a dead one. now_ms for a new one. */
-SR_CHECK sr_status order_store(struct market *m, const struct poco_order *o, const struct hash *h,
-                               const struct addr *signer, uint64_t remaining, uint64_t now_ms,
-                               struct sr_err *err);
-SR_CHECK sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *err);
-/* By an event in `block`: the old state is kept for a rollback. Dependent request orders are looked
- * after. */
-SR_CHECK sr_status order_set(struct market *m, const struct hash *h, order_status status,
-                             uint64_t remaining, uint64_t block, struct sr_err *err);
-SR_CHECK sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err);
-/* Open request orders on that app or data set which have nothing left to match: dead. */
-SR_CHECK sr_status orders_check_requests(struct market *m, poco_kind k, const struct addr *resource,
-                                         uint64_t block, struct sr_err *err);
-/* Open orders of the resource signed by somebody who is not its owner now: dead. */
-SR_CHECK sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr *resource,
-                                        const struct addr *owner, uint64_t block,
-                                        struct sr_err *err);
-/* Has open orders that need a stake? */
-SR_CHECK sr_status orders_need_stake(struct market *m, const struct addr *who, bool *ret,
-                                     struct sr_err *err);
-SR_CHECK sr_status orders_stake_is(struct market *m, const struct addr *who, struct u256 stake,
-                                   uint64_t block, struct sr_err *err);
-/* What an order asks its signer to hold: spec 2.6 #9, #10. False: more than 2^256. */
-bool order_stake(const struct poco_order *o, uint64_t remaining, struct u256 *ret);
-/* Is there an open order of that kind which a request could use? *ret_best its lowest price. */
-struct request_needs {
-    struct addr app, dataset, workerpool, requester;
-    bool tee;
-};
-SR_CHECK sr_status orders_for_request(struct market *m, poco_kind k, const struct request_needs *n,
-                                      bool *ret_any, uint64_t *ret_best, struct sr_err *err);
-/* {order, orderHash[, chainId], publicationTimestamp, signer, remaining, status[, bulk]} members;
- * chain_id 0: without it */
-void order_item(struct jw *w, const struct order_row *r, struct slice json, uint64_t chain_id,
-                bool with_bulk);
-bool order_is_bulk(uint64_t volume, uint64_t price);
+#include "market/orders.h"
+#include "market/publish.h"
 
-/* ---- auth.c */
-sr_status route_challenge(struct http_req *rq, void *role, struct sr_err *err);
-/* Whose key made a signature. Finding out is most of a publish's work, so it is done on the thread
- * pool: fiber_offload(recovered_all, array of pointers that ends with NULL). */
-struct recovered {
-    struct hash hash;
-    struct slice sig; /* borrowed */
-    struct addr signer;
-    bool ok;
-};
-void recovered_all(void *arg);
-/* Of the authorization header: read, then recovered, then used up. SR_E_REFUSED "invalid
- * authorization". */
-struct auth {
-    struct addr who;
-    struct buf text, sig; /* owned: auth_done */
-    struct recovered signature;
-};
-SR_CHECK sr_status auth_read(struct market *m, struct http_req *rq, struct auth *ret,
-                             struct sr_err *err);
-SR_CHECK sr_status auth_use(struct market *m, const struct auth *a, struct sr_err *err);
-void auth_done(struct auth *a); /* accepts a zeroed one */
-#define cleanup_auth __attribute__((cleanup(auth_done)))
-
-/* ---- group.c: writes of requests, committed together */
-SR_CHECK sr_status group_join(struct market *m, struct sr_err *err); /* before writing */
-/* Waits until all that was written is committed and on disk; its failure undoes all of it. */
-SR_CHECK sr_status group_wait(struct market *m, struct sr_err *err);
-/* Commits at once, without waiting: before a transaction that must stand alone. */
-SR_CHECK sr_status group_flush(struct market *m, struct sr_err *err);
-void group_end(struct market *m); /* when no fiber runs any more */
-
-/* ---- facts.c: what the chain knows of an order */
-struct facts {
-    bool registered, signed_ok;
-    struct addr owner;
-    struct u256 consumed;
-    struct u256 stake;
-};
-/* False: the index cannot say that all is well, ask the chain. Does not wait. */
-bool facts_by_index(struct market *m, const struct poco_order *o, const struct recovered *signature,
-                    const struct addr *who, struct facts *ret);
-SR_CHECK sr_status facts_by_chain(struct market *m, const struct poco_order *o,
-                                  const struct hash *h, const struct addr *who, struct facts *ret,
-                                  struct sr_err *err);
-struct stake_cache *stakes_new(void) SR_CHECK;
-void stakes_free(struct stake_cache *c);
-void stakes_forget(struct market *m, const struct addr *who); /* an event touched it */
-void stakes_flush(struct market *m);
-
-/* ---- publish.c, books.c, deals.c, v1.c: routes */
+/* ---- publish.c, unpublish.c, books.c, deals.c, v1.c: routes */
 sr_status route_publish(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err);
 sr_status route_book(struct http_req *rq, void *role, struct sr_err *err);
@@ -292,6 +185,8 @@ sr_status v1_sharing(struct http_req *rq, void *role, struct sr_err *err);
 void market_error(struct http_req *rq, const struct sr_err *e);
 /* The kind a path begins with: "/apporders/..." */
 poco_kind path_kind(struct http_req *rq);
+/* A POST's or PUT's. *ret NULL: answered already. */
+SR_CHECK sr_status read_body(struct http_req *rq, struct json **ret, struct sr_err *err);
 
 /* ---- cache.c: answers of GET lists, good until the generation (books_generation) changes */
 struct answer_cache *cache_new(void) SR_CHECK;
@@ -299,43 +194,17 @@ void cache_free(struct answer_cache *c);
 bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, struct slice *ret);
 void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, struct slice body);
 
-/* ---- counts.c: matches of a filter among a kind's open orders */
-struct live_counts *counts_new(void) SR_CHECK;
-void counts_free(struct market *m);
-void counts_flush(
-    struct market *m); /* after a change that went around order_* or was rolled back */
-SR_CHECK sr_status counts_get(struct market *m, poco_kind k, const struct sel *s, uint64_t *ret,
-                              struct sr_err *err);
-/* Which kept filters does the order match now? Ask before a change, and hand it to counts_changed
- * after it. */
-uint64_t counts_mask(struct market *m, poco_kind k, const struct hash *h);
-/* Open orders of a kind by one signer. */
-SR_CHECK sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer,
-                               uint64_t *ret, struct sr_err *err);
-void counts_open_changed(struct market *m, poco_kind k, const struct addr *signer, bool was,
-                         bool is);
-void counts_changed(struct market *m, poco_kind k, const struct hash *h, uint64_t before);
-
 /* ---- socket.c (GET, POST /ws), live.c: what its listeners are told */
 sr_status route_socket(struct http_req *rq, void *role, struct sr_err *err);
 struct sockets *sockets_new(uint64_t ping_ms) SR_CHECK; /* 0: as usual */
 void sockets_free(struct market *m);
+typedef enum { LIVE_PUBLISHED, LIVE_UPDATED, LIVE_UNPUBLISHED, LIVE_DEAL } live_what;
 struct live *live_new(void) SR_CHECK;
 void live_free(struct live *l);
-/* Noted in the open transaction: a stored order that was, or is, open; a new deal. */
-void live_order(struct market *m, poco_kind k, const struct hash *h, bool was_open, bool is_open);
-void live_deal(struct market *m, const struct hash *id);
-/* What was noted after the mark is undone, with its savepoint or transaction (mark 0). */
-size_t live_mark(const struct market *m);
-void live_back(struct market *m, size_t mark);
-/* In the transaction, last: others that share the database hear of it when it is committed. */
-SR_CHECK sr_status live_tell_others(struct market *m, struct sr_err *err);
-void live_committed(struct market *m); /* what was noted may be told */
-void live_send_ready(struct market *m);
-/* For what must be on disk first: take what is ready now, tell it later. ready: initialised. */
-void live_take(struct market *m, struct buf *ret_ready);
-void live_send(struct market *m, struct buf *ready);
-void live_heard(struct market *m, struct slice lines); /* of another market */
+/* Committed here, or by another market. kind: of an order. Told when it is on disk. */
+void live_note(struct market *m, live_what what, unsigned kind, const struct hash *h);
+void live_asked(struct market *m); /* the disk is asked for what was noted */
+void live_lasts(struct market *m); /* and has it: listeners are told, by a fiber */
 
 /* ---- index.c */
 SR_CHECK sr_status index_step(void *arg, const struct eth_step *s, struct sr_err *err);

@@ -167,6 +167,37 @@ static sr_status open_hub(struct market *m, const struct addr *hub, struct sr_er
     }
 }
 
+/* ---- what requests write, in groups */
+
+/* The index of another process writes before this group or after it. */
+static sr_status on_begin(void *role, struct sr_err *err) {
+    struct market *m = role;
+    return db_lock_in_tx(m->db, MARKET_LOCK_ROWS, true, err);
+}
+static sr_status on_end(void *role, struct sr_err *err) {
+    return changes_tell(role, err);
+}
+static void on_committed(void *role) {
+    changes_committed(role);
+}
+static void on_asked(void *role) {
+    live_asked(role);
+}
+static void on_lasts(void *role) {
+    live_lasts(role);
+}
+static void on_undone(void *role) {
+    struct market *m = role;
+    changes_back(m, 0);
+    market_changed(m);
+}
+static const struct commit_hooks hooks = {.begin = on_begin,
+                                          .end = on_end,
+                                          .committed = on_committed,
+                                          .asked = on_asked,
+                                          .lasts = on_lasts,
+                                          .undone = on_undone};
+
 sr_status market_start(const struct market_opts *o, struct market **ret, struct sr_err *err) {
     struct market *m = calloc(1, sizeof *m);
     if (!m) return sr_fail(err, SR_E_NOMEM, "market");
@@ -183,14 +214,17 @@ sr_status market_start(const struct market_opts *o, struct market **ret, struct 
     m->cache = cache_new();
     m->counts = counts_new();
     m->stakes = stakes_new();
+    m->changes = changes_new();
     m->live = live_new();
     m->sockets = sockets_new(o->ping_ms);
-    sr_status st = m->cache && m->counts && m->stakes && m->live && m->sockets
+    sr_status st = m->cache && m->counts && m->stakes && m->changes && m->live && m->sockets
                        ? SR_OK
                        : sr_fail(err, SR_E_NOMEM, "market");
     if (st == SR_OK) st = market_db_open(o->path, &m->db, err);
     m->read = m->db;
     if (st == SR_OK && o->rebuild) st = market_db_forget_chain(m->db, err);
+    if (st == SR_OK) st = auth_seed(m->db, m->seed, err);
+    if (st == SR_OK) st = commit_new(m->db, m, &hooks, &m->group, err);
     if (st == SR_OK) st = eth_rpc_new(o->rpc, &m->rpc, err);
     if (st == SR_OK) st = open_hub(m, &o->hub, err);
     m->chain_id = m->poco.domain.chain_id;
@@ -210,12 +244,13 @@ void market_stop(struct market *m) {
     eth_follower_free(m->follower);
     eth_rpc_free(m->rpc);
     sockets_free(m);
-    group_end(m);
+    commit_free(m->group);
     replica_stop(m);
     db_close(m->db);
     cache_free(m->cache);
-    counts_free(m);
+    counts_free(m->counts);
     stakes_free(m->stakes);
+    changes_free(m->changes);
     live_free(m->live);
     free(m);
 }

@@ -30,10 +30,6 @@ uint64_t books_generation(const struct market *m, poco_kind k, const struct addr
     return m->books.all + (resource ? m->books.resource[book_slot(k, resource)] : m->books.kind[k]);
 }
 
-bool order_is_bulk(uint64_t volume, uint64_t price) {
-    return volume >= POCO_SAFE_MAX - 1 && price == 0;
-}
-
 bool order_stake(const struct poco_order *o, uint64_t remaining, struct u256 *ret) {
     struct u256 one;
     if (o->kind == POCO_WORKERPOOL) {
@@ -61,157 +57,188 @@ int64_t tag_word(const struct hash *tag, unsigned word) {
     return v;
 }
 
-sr_status order_load(struct market *m, const struct hash *h, struct order_row *ret,
-                     struct buf *json, struct sr_err *err) {
+/* ---- rows */
+
+/* All but the hash and the text. */
+#define ROW_COLUMNS                                                                                \
+    "kind, status, signer, resource, price, volume, remaining, tag0, tag1, tag2, tag3, tag4, "     \
+    "category, trust, bulk, stake, app, dataset, workerpool, requester, beneficiary, published"
+
+static struct order_row row_at(struct db_rows *q, const struct hash *h) {
+    struct order_row r = {.hash = *h,
+                          .kind = (poco_kind)(db_col_u64(q, 0) % POCO_KINDS),
+                          .status = (order_status)(db_col_u64(q, 1) % 4),
+                          .signer = db_col_addr(q, 2),
+                          .resource = db_col_addr(q, 3),
+                          .price = db_col_u64(q, 4),
+                          .volume = db_col_u64(q, 5),
+                          .remaining = db_col_u64(q, 6),
+                          .category = db_col_u64(q, 12),
+                          .trust = db_col_u64(q, 13),
+                          .bulk = db_col_bool(q, 14),
+                          .stake = db_col_bool(q, 15),
+                          .app = db_col_addr(q, 16),
+                          .dataset = db_col_addr(q, 17),
+                          .workerpool = db_col_addr(q, 18),
+                          .requester = db_col_addr(q, 19),
+                          .beneficiary = db_col_addr(q, 20),
+                          .published_ms = db_col_u64(q, 21)};
+    for (unsigned i = 0; i < TAG_WORDS; i++) r.tag[i] = db_col_i64(q, 7 + i);
+    return r;
+}
+
+sr_status order_load(struct db *db, const struct hash *h, struct order_row *ret, struct buf *json,
+                     struct sr_err *err) {
     cleanup_db_rows struct db_rows *q = NULL;
-    SR_TRY(db_select(m->db,
-                     "SELECT kind, status, signer, remaining, published, volume, json, bulk, "
-                     "resource FROM orders "
-                     "WHERE hash = $1",
+    SR_TRY(db_select(db, "SELECT " ROW_COLUMNS ", json FROM orders WHERE hash = $1",
                      DB_ARGS(db_hash(h)), &q, err));
     if (!db_next(q)) {
         SR_TRY(db_end(sr_take_ptr(q), err));
         return sr_fail(err, SR_E_NOTFOUND, "no such order");
     }
-    *ret = (struct order_row){.hash = *h,
-                              .kind = (poco_kind)db_col_u64(q, 0),
-                              .status = (order_status)db_col_u64(q, 1),
-                              .signer = db_col_addr(q, 2),
-                              .remaining = db_col_u64(q, 3),
-                              .published_ms = db_col_u64(q, 4),
-                              .volume = db_col_u64(q, 5),
-                              .bulk = db_col_bool(q, 7),
-                              .resource = db_col_addr(q, 8)};
-    if (json) buf_add(json, db_col_bytes(q, 6));
+    *ret = row_at(q, h);
+    if (json) buf_add(json, db_col_bytes(q, 22));
     return db_end(sr_take_ptr(q), err);
 }
 
-static struct db_val addr_or_null(const struct addr *a) {
-    return a ? db_addr(a) : db_null();
-}
+/* Columns that orders of a kind have: the others are null. */
+static const struct {
+    bool app, dataset, workerpool, beneficiary;
+} has[POCO_KINDS] = {[POCO_APP] = {.dataset = true, .workerpool = true},
+                     [POCO_DATASET] = {.app = true, .workerpool = true},
+                     [POCO_WORKERPOOL] = {.app = true, .dataset = true},
+                     [POCO_REQUEST] = {true, true, true, true}};
 
-sr_status order_store(struct market *m, const struct poco_order *o, const struct hash *h,
-                      const struct addr *signer, uint64_t remaining, uint64_t now_ms,
-                      struct sr_err *err) {
-    cleanup_buf struct buf json;
-    buf_init(&json, MARKET_BODY_MAX * 6);
-    struct jw w = jw_of(&json);
-    poco_order_json(&w, o, true, true);
-    SR_TRY(buf_status(&json, err));
-    const struct addr *app = NULL, *dataset = NULL, *pool = NULL, *requester = NULL, *ben = NULL;
-    uint64_t category = 0, trust = 0;
+struct order_row order_row_of(const struct poco_order *o, const struct hash *h,
+                              const struct addr *signer, uint64_t remaining, uint64_t now_ms) {
+    struct u256 need = {0};
+    struct order_row r = {.hash = *h,
+                          .kind = o->kind,
+                          .status = ORDER_OPEN,
+                          .signer = *signer,
+                          .resource = *poco_order_resource(o),
+                          .price = to_u64(*poco_order_price(o)),
+                          .volume = to_u64(*poco_order_volume(o)),
+                          .remaining = remaining,
+                          .published_ms = now_ms};
     switch (o->kind) {
     case POCO_APP:
-        dataset = &o->app.datasetrestrict;
-        pool = &o->app.workerpoolrestrict;
-        requester = &o->app.requesterrestrict;
+        r.dataset = o->app.datasetrestrict;
+        r.workerpool = o->app.workerpoolrestrict;
+        r.requester = o->app.requesterrestrict;
         break;
     case POCO_DATASET:
-        app = &o->dataset.apprestrict;
-        pool = &o->dataset.workerpoolrestrict;
-        requester = &o->dataset.requesterrestrict;
+        r.app = o->dataset.apprestrict;
+        r.workerpool = o->dataset.workerpoolrestrict;
+        r.requester = o->dataset.requesterrestrict;
+        /* for many uses, for nothing: as the clients mean "bulk" */
+        r.bulk = r.volume >= POCO_SAFE_MAX - 1 && r.price == 0;
         break;
     case POCO_WORKERPOOL:
-        app = &o->workerpool.apprestrict;
-        dataset = &o->workerpool.datasetrestrict;
-        requester = &o->workerpool.requesterrestrict;
-        category = to_u64(o->workerpool.category);
-        trust = to_u64(o->workerpool.trust);
+        r.app = o->workerpool.apprestrict;
+        r.dataset = o->workerpool.datasetrestrict;
+        r.requester = o->workerpool.requesterrestrict;
+        r.category = to_u64(o->workerpool.category);
+        r.trust = to_u64(o->workerpool.trust);
         break;
     case POCO_REQUEST:
-        app = &o->request.app;
-        dataset = &o->request.dataset;
-        pool = &o->request.workerpool;
-        requester = &o->request.requester;
-        ben = &o->request.beneficiary;
-        category = to_u64(o->request.category);
-        trust = to_u64(o->request.trust);
+        r.app = o->request.app;
+        r.dataset = o->request.dataset;
+        r.workerpool = o->request.workerpool;
+        r.requester = o->request.requester;
+        r.beneficiary = o->request.beneficiary;
+        r.category = to_u64(o->request.category);
+        r.trust = to_u64(o->request.trust);
         break;
     }
-    uint64_t price = to_u64(*poco_order_price(o)), volume = to_u64(*poco_order_volume(o));
-    const struct hash *tag = poco_order_tag(o);
-    struct u256 need = {0};
-    bool stake = !order_stake(o, 1, &need) || !u256_is_zero(need);
-    struct order_row old;
-    sr_status known = order_load(m, h, &old, NULL, NULL);
-    if (known != SR_OK && known != SR_E_NOTFOUND) return sr_fail(err, known, "orders");
-    uint64_t before = known == SR_OK ? counts_mask(m, o->kind, h) : 0;
-    SR_TRY(db_run(
-        m->db,
-        "INSERT INTO orders (hash, kind, status, signer, resource, price, volume, remaining, tag0,"
-        " tag1, tag2, tag3, tag4, category, trust, bulk, stake, app, dataset, workerpool, "
-        "requester,"
-        " beneficiary, published, json) VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11,"
-        " $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
-        " ON CONFLICT (hash) DO UPDATE SET status = 0, remaining = excluded.remaining,"
-        " signer = excluded.signer, json = excluded.json",
-        DB_ARGS(db_hash(h), db_u64(o->kind), db_addr(signer), db_addr(poco_order_resource(o)),
-                db_u64(price), db_u64(volume), db_u64(remaining), db_i64(tag_word(tag, 0)),
-                db_i64(tag_word(tag, 1)), db_i64(tag_word(tag, 2)), db_i64(tag_word(tag, 3)),
-                db_i64(tag_word(tag, 4)), db_u64(category), db_u64(trust),
-                db_bool(o->kind == POCO_DATASET && order_is_bulk(volume, price)), db_bool(stake),
-                addr_or_null(app), addr_or_null(dataset), addr_or_null(pool),
-                addr_or_null(requester), addr_or_null(ben), db_u64(now_ms),
-                db_text(buf_slice(&json))),
-        err));
-    counts_changed(m, o->kind, h, before);
-    if (known == SR_OK)
-        counts_open_changed(m, o->kind, &old.signer, old.status == ORDER_OPEN, false);
-    counts_open_changed(m, o->kind, signer, false, true);
-    live_order(m, o->kind, h, known == SR_OK && old.status == ORDER_OPEN, true);
-    books_changed(m, o->kind, poco_order_resource(o));
-    market_changed(m);
-    return SR_OK;
+    for (unsigned i = 0; i < TAG_WORDS; i++) r.tag[i] = tag_word(poco_order_tag(o), i);
+    r.stake = !order_stake(o, 1, &need) || !u256_is_zero(need);
+    return r;
 }
+
+static struct db_val addr_if(bool has_it, const struct addr *a) {
+    return has_it ? db_addr(a) : db_null();
+}
+
+struct db_stmt order_insert_of(const struct order_row *r, struct slice json,
+                               struct order_insert *mem) {
+    struct db_val *v = mem->args;
+    *v++ = db_hash(&r->hash);
+    *v++ = db_u64(r->kind);
+    *v++ = db_addr(&r->signer);
+    *v++ = db_addr(&r->resource);
+    *v++ = db_u64(r->price);
+    *v++ = db_u64(r->volume);
+    *v++ = db_u64(r->remaining);
+    for (unsigned i = 0; i < TAG_WORDS; i++) *v++ = db_i64(r->tag[i]);
+    *v++ = db_u64(r->category);
+    *v++ = db_u64(r->trust);
+    *v++ = db_bool(r->bulk);
+    *v++ = db_bool(r->stake);
+    *v++ = addr_if(has[r->kind].app, &r->app);
+    *v++ = addr_if(has[r->kind].dataset, &r->dataset);
+    *v++ = addr_if(has[r->kind].workerpool, &r->workerpool);
+    *v++ = db_addr(&r->requester);
+    *v++ = addr_if(has[r->kind].beneficiary, &r->beneficiary);
+    *v++ = db_u64(r->published_ms);
+    *v++ = db_text(json);
+    SR_ASSERT(v == mem->args + ORDER_VALUES);
+    return (struct db_stmt){
+        .sql = "INSERT INTO orders (hash, status, kind, signer, resource, price, volume, remaining,"
+               " tag0, tag1, tag2, tag3, tag4, category, trust, bulk, stake, app, dataset,"
+               " workerpool, requester, beneficiary, published, json) VALUES ($1, 0, $2, $3, $4,"
+               " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
+               " $22, $23) ON CONFLICT (hash) DO UPDATE SET status = 0,"
+               " remaining = excluded.remaining, signer = excluded.signer, json = excluded.json",
+        .args = mem->args,
+        .n = ORDER_VALUES};
+}
+
+/* ---- changes */
 
 sr_status order_delete(struct market *m, const struct hash *h, struct sr_err *err) {
     struct order_row r;
-    SR_TRY(order_load(m, h, &r, NULL, err));
-    uint64_t before = counts_mask(m, r.kind, h);
+    SR_TRY(order_load(m->db, h, &r, NULL, err));
     SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE hash = $1", DB_ARGS(db_hash(h)), err));
     SR_TRY(db_run(m->db, "DELETE FROM orders WHERE hash = $1", DB_ARGS(db_hash(h)), err));
-    counts_changed(m, r.kind, h, before);
-    counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, false);
-    live_order(m, r.kind, h, r.status == ORDER_OPEN, false);
-    books_changed(m, r.kind, &r.resource);
-    market_changed(m);
+    changes_order(m, &r, NULL);
+    return SR_OK;
+}
+
+/* Gives a row another state. */
+static sr_status set_state(struct market *m, const struct order_row *before, order_status status,
+                           uint64_t remaining, struct sr_err *err) {
+    struct order_row after = *before;
+    after.status = status;
+    after.remaining = remaining;
+    SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
+                  DB_ARGS(db_hash(&before->hash), db_u64(status), db_u64(remaining)), err));
+    changes_order(m, before, &after);
     return SR_OK;
 }
 
 sr_status order_set(struct market *m, const struct hash *h, order_status status, uint64_t remaining,
                     uint64_t block, struct sr_err *err) {
     struct order_row r;
-    sr_status st = order_load(m, h, &r, NULL, NULL);
+    sr_status st = order_load(m->db, h, &r, NULL, NULL);
     if (st == SR_E_NOTFOUND) return SR_OK;
     if (st != SR_OK) return sr_fail(err, st, "orders");
     if (r.status == status && r.remaining == remaining) return SR_OK;
-    uint64_t seq;
-    SR_TRY(db_get_u64(m->db, "SELECT COALESCE(MAX(seq), 0) + 1 FROM order_undo WHERE block = $1",
-                      DB_ARGS(db_u64(block)), &seq, err));
     if (block)
-        SR_TRY(db_run(
-            m->db,
-            "INSERT INTO order_undo (block, seq, hash, status, remaining) VALUES ($1, "
-            "$2, $3, $4, $5)",
-            DB_ARGS(db_u64(block), db_u64(seq), db_hash(h), db_u64(r.status), db_u64(r.remaining)),
-            err));
-    uint64_t before = counts_mask(m, r.kind, h);
-    SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
-                  DB_ARGS(db_hash(h), db_u64(status), db_u64(remaining)), err));
-    counts_changed(m, r.kind, h, before);
-    counts_open_changed(m, r.kind, &r.signer, r.status == ORDER_OPEN, status == ORDER_OPEN);
-    live_order(m, r.kind, h, r.status == ORDER_OPEN, status == ORDER_OPEN);
-    books_changed(m, r.kind, &r.resource);
-    market_changed(m);
+        SR_TRY(db_run(m->db,
+                      "INSERT INTO order_undo (block, seq, hash, status, remaining) VALUES ($1,"
+                      " (SELECT COALESCE(MAX(seq), 0) + 1 FROM order_undo WHERE block = $1), $2,"
+                      " $3, $4)",
+                      DB_ARGS(db_u64(block), db_hash(h), db_u64(r.status), db_u64(r.remaining)),
+                      err));
+    SR_TRY(set_state(m, &r, status, remaining, err));
     if (r.status == ORDER_OPEN && status != ORDER_OPEN &&
-        (r.kind == POCO_APP || r.kind == POCO_DATASET)) {
+        (r.kind == POCO_APP || r.kind == POCO_DATASET))
         SR_TRY(orders_check_requests(m, r.kind, &r.resource, block, err));
-    }
     return SR_OK;
 }
 
 sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err) {
-    counts_flush(m);
     for (;;) {
         struct hash h[REQUESTS_AT_ONCE];
         uint64_t status[REQUESTS_AT_ONCE], remaining[REQUESTS_AT_ONCE], block[REQUESTS_AT_ONCE],
@@ -232,14 +259,12 @@ sr_status orders_rollback(struct market *m, uint64_t keep, struct sr_err *err) {
         SR_TRY(db_end(q, err));
         for (size_t i = 0; i < n; i++) {
             struct order_row r;
-            if (order_load(m, &h[i], &r, NULL, NULL) == SR_OK)
-                live_order(m, r.kind, &h[i], r.status == ORDER_OPEN, status[i] == ORDER_OPEN);
-            SR_TRY(db_run(m->db, "UPDATE orders SET status = $2, remaining = $3 WHERE hash = $1",
-                          DB_ARGS(db_hash(&h[i]), db_u64(status[i]), db_u64(remaining[i])), err));
+            sr_status st = order_load(m->db, &h[i], &r, NULL, NULL);
+            if (st == SR_OK) st = set_state(m, &r, (order_status)status[i], remaining[i], err);
+            if (st != SR_OK && st != SR_E_NOTFOUND) return sr_fail(err, st, "orders");
             SR_TRY(db_run(m->db, "DELETE FROM order_undo WHERE block = $1 AND seq = $2",
                           DB_ARGS(db_u64(block[i]), db_u64(seq[i])), err));
         }
-        if (n) market_changed(m), books_changed_all(m);
         if (n < REQUESTS_AT_ONCE) return SR_OK;
     }
 }
@@ -258,7 +283,7 @@ static sr_status load_order(struct market *m, const struct hash *h, struct order
                             struct poco_order *o, struct buf *text, struct json **doc,
                             struct sr_err *err) {
     buf_clear(text);
-    SR_TRY(order_load(m, h, r, text, err));
+    SR_TRY(order_load(m->db, h, r, text, err));
     SR_TRY(buf_status(text, err));
     SR_TRY(json_parse(buf_slice(text), doc, err));
     return poco_order_from_json(r->kind, json_root(*doc), o, err);
@@ -327,7 +352,7 @@ sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr 
                            DB_ARGS(db_u64(k), db_addr(resource), db_addr(owner)), h, &n, err));
         for (size_t i = 0; i < n; i++) {
             struct order_row r;
-            SR_TRY(order_load(m, &h[i], &r, NULL, err));
+            SR_TRY(order_load(m->db, &h[i], &r, NULL, err));
             SR_TRY(order_set(m, &h[i], ORDER_DEAD, r.remaining, block, err));
         }
     } while (n == REQUESTS_AT_ONCE);

@@ -8,8 +8,8 @@
 #include "market/market_int.h"
 #include <poll.h>
 
-#define NEWS_MAX (8u << 20) /* of notes for the socket; more are not told */
-#define NEWS_MS  200 /* others' changes are looked at no more often: it costs the kept counts */
+#define NEWS_MAX (8u << 20) /* of changes; more make all that is kept be read again */
+#define NEWS_MS  20         /* others' changes are looked at no more often */
 
 static void broken(struct market *m, const struct sr_err *e) {
     if (net_stopping()) return;
@@ -50,12 +50,15 @@ static void hear(void *arg) {
     buf_init(&text, NEWS_MAX);
     while (st == SR_OK) {
         st = read_head(m, &e);
-        counts_flush(m);
         stakes_flush(m);
-        books_changed_all(m);
+        changes_heard(m, buf_slice(&text), !text.bad);
         market_changed(m);
-        if (!text.bad) live_heard(m, buf_slice(&text));
-        buf_clear(&text);
+        if (!commit_is_busy(m->group)) { /* of others: on disk already */
+            live_asked(m);
+            live_lasts(m);
+        }
+        buf_done(&text); /* also of a `bad` one */
+        buf_init(&text, NEWS_MAX);
         if (st == SR_OK) st = fiber_sleep(NEWS_MS, &e);
         if (st == SR_OK) st = wait_told(m->news, &text, &e);
     }
@@ -77,6 +80,8 @@ static void queue(void *arg) {
 
 sr_status replica_start(struct market *m, const char *url, struct sr_err *err) {
     SR_TRY(db_open(url, DB_READ_ONLY, &m->read, err));
+    db_wait_by(m->read, &commit_fibers, MARKET_READERS);
+    db_wait_by(m->db, &commit_fibers, 1);
     SR_TRY(db_listen(url, MARKET_CHANNEL, m->db, &m->news, err));
     SR_TRY(db_queue_for(url, MARKET_LOCK_INDEX, &m->turn, err));
     SR_TRY(fiber_start(hear, m, err));

@@ -168,6 +168,11 @@ static const char *const steps[] = {
     /* what was paid and to whom, by the terms of then: the chain is read once more */
     "ALTER TABLE share_event ADD COLUMN price TEXT;"
     "ALTER TABLE share_event ADD COLUMN payee BYTEA;" CHAIN_ROWS_GONE,
+    /* a challenge is not stored any more: it follows from the seed, the account and how many it has
+     * used */
+    "DROP TABLE challenge;"
+    "CREATE TABLE challenge_seed (id BIGINT NOT NULL PRIMARY KEY, seed BYTEA NOT NULL);"
+    "CREATE TABLE challenge_use (who BYTEA NOT NULL PRIMARY KEY, used BIGINT NOT NULL);",
 };
 
 sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {

@@ -84,12 +84,13 @@ static void fill(void) {
             assert_ok(poco_salt(o, &e));
             left[k][i] = volume > 9 ? volume : 1 + dice((uint32_t)volume);
             h = poco_order_hash(&mk->poco.domain, o);
-            assert_ok(order_store(mk, o, &h, &signer, left[k][i], 1000 + dice(5), &e));
+            store_order(o, &h, &signer, left[k][i], 1000 + dice(5));
             /* who signed is not in the order: kept in its sign for the model */
             memcpy(o->sign.b, signer.b, 20);
         }
+    assert_ok(changes_tell(mk, &e));
     assert_ok(db_commit(&tx, &e));
-    market_changed(mk);
+    changes_committed(mk);
 }
 
 /* A parameter as it was given: absent, "any", or an address by its number. */

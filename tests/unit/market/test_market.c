@@ -105,21 +105,108 @@ FIBER_TEST(compass_names_the_apps_of_its_file_as_it_is_now) {
     assert_int_equal(unlink(file), 0);
 }
 
-FIBER_TEST(whoever_asks_for_many_challenges_does_not_lock_out_others) {
+static uint64_t rows_of(const char *table) {
     struct sr_err e = {0};
+    char sql[64];
     uint64_t n = 0;
-    if (db_is_shared(mk->db)) return; /* the numbers below are made in SQLite's own way */
-    assert_ok(db_run(mk->db,
-                     "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < $1)"
-                     " INSERT INTO challenge (who, challenge, made)"
-                     " SELECT randomblob(20), 'x', $2 + x / 100 FROM c",
-                     DB_ARGS(db_u64(MARKET_CHALLENGES_MAX), db_u64(clock_unix_ms())), &e));
-    mk->challenges = 0; /* they came without its knowing */
-    cleanup_free char *mine = login(ALICE);
-    assert_non_null(mine);
-    assert_ok(db_get_u64(mk->db, "SELECT COUNT(*) FROM challenge", DB_NO_ARGS, &n, &e));
-    assert_true(n < MARKET_CHALLENGES_MAX && n > MARKET_CHALLENGES_MAX / 2);
-    assert_ok(db_run(mk->db, "DELETE FROM challenge", DB_NO_ARGS, &e));
+    (void)snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s", table);
+    assert_ok(db_get_u64(mk->read, sql, DB_NO_ARGS, &n, &e));
+    return n;
+}
+
+FIBER_TEST(asking_for_challenges_stores_nothing) {
+    uint64_t before = rows_of("challenge_use");
+    char path[128], last[64] = "";
+    for (unsigned i = 0; i < 300; i++) {
+        struct addr a = {{9, (uint8_t)(i >> 8), (uint8_t)i}};
+        (void)snprintf(path, sizeof path, "/challenge?chainId=421614&address=%s", addr_text(&a).s);
+        struct json *d = get(path);
+        struct slice text =
+            vec_str(json_get(json_get(json_root(d), "data"), "message"), "challenge");
+        assert_true(slice_starts(text, "Sign this message to log into iExec Gateway: "));
+        assert_int_equal(text.n, 45 + 32);
+        assert_int_not_equal(memcmp(last, text.p + 45, 32), 0); /* each has his own */
+        memcpy(last, text.p + 45, 32);
+        json_free(d);
+    }
+    assert_int_equal(rows_of("challenge_use"), before);
+}
+
+/* Of a challenge that was never asked for, as a wallet would sign it. */
+static char *signed_challenge(size_t who, uint64_t uses, uint64_t step) {
+    struct sr_err e = {0};
+    struct sr_signature sig;
+    cleanup_buf struct buf text, b;
+    buf_init(&text, 256), buf_init(&b, 512);
+    auth_challenge(mk, &signers[who].addr, uses, step, &text);
+    struct hash h = eip712_challenge("iExec Gateway", mk->chain_id, buf_slice(&text));
+    assert_ok(secp_sign(&keys[who], &h, &sig, &e));
+    buf_printf(&b, "%s_0x", hash_text(&h).s);
+    buf_hex(&b, slice_of(sig.b, 65));
+    buf_printf(&b, "_%s", addr_text(&signers[who].addr).s);
+    return strdup(buf_cstr(&b));
+}
+
+FIBER_TEST(a_challenge_grows_old) {
+    struct sr_err e = {0};
+    uint64_t uses = 0;
+    const size_t who = 7;
+    (void)!db_get_u64(mk->read, "SELECT used FROM challenge_use WHERE who = $1",
+                      DB_ARGS(db_addr(&signers[who].addr)), &uses, &e);
+    const char *path = "/apporders?chainId=421614";
+    const struct {
+        int64_t step, uses;
+        int status; /* 400: let in, and told that there is no order */
+    } t[] = {{-2, 0, 403}, {1, 0, 403}, {0, 1, 403}, {-1, 0, 400}, {0, 0, 403}, {0, 1, 400}};
+    for (size_t i = 0; i < SR_ARRAY_LEN(t); i++) {
+        uint64_t step = auth_step_now();
+        cleanup_free char *auth =
+            signed_challenge(who, uses + (uint64_t)t[i].uses, step + (uint64_t)t[i].step);
+        if (auth_step_now() != step) return; /* it goes on just now: no test */
+        struct json *d = ask_status("POST", path, auth, SLICE_LIT("{}"), t[i].status);
+        json_free(d);
+    }
+}
+
+static unsigned let_in, kept_out;
+static char *one_challenge;
+static void publish_with_it(void *arg) {
+    const struct poco_order *o = arg;
+    cleanup_buf struct buf body;
+    buf_init(&body, 8192);
+    struct jw w = jw_of(&body);
+    jw_obj(&w);
+    jw_key(&w, "order");
+    poco_order_json(&w, o, false, true);
+    jw_end_obj(&w);
+    char url[128], header[512];
+    (void)snprintf(url, sizeof url, "%s/apporders?chainId=421614", base);
+    (void)snprintf(header, sizeof header, "authorization: %s", one_challenge);
+    const char *headers[] = {header, NULL};
+    const struct http_call c = {
+        .method = "POST", .url = url, .headers = headers, .body = buf_slice(&body)};
+    cleanup_answer struct http_answer a = {0};
+    struct sr_err e = {0};
+    assert_ok(http_fetch(&c, &a, &e));
+    if (a.status == 200) let_in++;
+    if (a.status == 403) kept_out++;
+}
+
+FIBER_TEST(one_challenge_lets_one_of_many_in) {
+    struct sr_err e = {0};
+    static struct poco_order o[6];
+    struct addr app = make_app(8, "at once");
+    for (unsigned i = 0; i < 6; i++) {
+        o[i] = app_order(&app, 1 + i);
+        assert_ok(poco_salt(&o[i], &e));
+        assert_ok(poco_order_sign(&o[i], &mk->poco.domain, &keys[8], &e));
+    }
+    one_challenge = login(8);
+    let_in = kept_out = 0;
+    for (unsigned i = 0; i < 6; i++) assert_ok(fiber_start(publish_with_it, &o[i], &e));
+    while (let_in + kept_out < 6) assert_ok(fiber_sleep(2, &e));
+    assert_int_equal(let_in, 1);
+    free(one_challenge);
 }
 
 FIBER_TEST(publishing_needs_a_challenge_of_ones_own) {
@@ -706,54 +793,73 @@ FIBER_TEST(the_index_is_the_same_when_built_again) {
 
 static uint64_t fresh_count(const char *path) {
     counts_flush(mk);
-    market_changed(mk);
+    books_changed_all(mk);
     return count_of(path);
 }
 
-FIBER_TEST(kept_counts_follow_every_change) {
+static void in_one_transaction(void (*fn)(void)) {
     struct sr_err e = {0};
-    struct addr app = {{7, 7}};
+    struct db_tx tx;
+    assert_ok(db_begin(mk->db, &tx, &e));
+    fn();
+    assert_ok(changes_tell(mk, &e));
+    assert_ok(db_commit(&tx, &e));
+    changes_committed(mk);
+}
+
+static struct hash some[40];
+static const struct addr some_app = {{7, 7}};
+static unsigned turn;
+static void store_some(void) {
+    for (unsigned i = 0; i < 40; i++) {
+        struct poco_order o = app_order(&some_app, 1 + i % 5);
+        o.app.salt.b[0] = (uint8_t)i;
+        if (i % 2) o.app.requesterrestrict.b[5] = 1;
+        some[i] = poco_order_hash(&mk->poco.domain, &o);
+        store_order(&o, &some[i], &some_app, 1 + i % 5, 99);
+    }
+}
+static void change_one(void) {
+    struct sr_err e = {0};
+    const struct hash *h = &some[turn];
+    if (turn % 4 == 0)
+        assert_ok(order_set(mk, h, ORDER_CANCELED, 0, 1u << 30, &e));
+    else if (turn % 4 == 1)
+        assert_ok(order_delete(mk, h, &e));
+    else if (turn % 4 == 2)
+        assert_ok(order_set(mk, h, ORDER_OPEN, 1, 1u << 30, &e));
+}
+static void back_again(void) {
+    struct sr_err e = {0};
+    assert_ok(orders_rollback(mk, (1u << 30) - 1, &e));
+}
+
+FIBER_TEST(kept_counts_follow_every_change) {
     const char *paths[] = {"/apporders?chainId=421614&app=any",
                            "/apporders?chainId=421614&app=any&requester=any",
                            ("/apporders?chainId=421614&app=any&requester=any&minTag="
                             "0x0000000000000000000000000000000000000000000000000000000000000009")};
-    struct hash h[40];
     uint64_t base_count[3];
     for (unsigned i = 0; i < 3; i++) {
         base_count[i] = fresh_count(paths[i]);
         assert_true(base_count[i] >= 500); /* kept */
     }
     for (unsigned i = 0; i < 3; i++) (void)count_of(paths[i]);
-    for (unsigned i = 0; i < 40; i++) {
-        struct poco_order o = app_order(&app, 1 + i % 5);
-        o.app.salt.b[0] = (uint8_t)i;
-        if (i % 2) o.app.requesterrestrict.b[5] = 1;
-        h[i] = poco_order_hash(&mk->poco.domain, &o);
-        assert_ok(order_store(mk, &o, &h[i], &app, 1 + i % 5, 99, &e));
-    }
+    in_one_transaction(store_some);
     assert_int_equal(count_of(paths[0]), base_count[0] + 20);
     assert_int_equal(count_of(paths[1]), base_count[1] + 40);
     assert_int_equal(count_of(paths[2]), base_count[2] + 40);
-    for (unsigned i = 0; i < 40; i++) {
-        if (i % 4 == 0)
-            assert_ok(order_set(mk, &h[i], ORDER_CANCELED, 0, 1u << 30, &e));
-        else if (i % 4 == 1)
-            assert_ok(order_delete(mk, &h[i], &e));
-        else if (i % 4 == 2)
-            assert_ok(order_set(mk, &h[i], ORDER_OPEN, 1, 1u << 30, &e));
-        uint64_t kept = count_of(paths[i % 3]);
-        assert_int_equal(kept, fresh_count(paths[i % 3]));
+    for (turn = 0; turn < 40; turn++) {
+        in_one_transaction(change_one);
+        uint64_t kept = count_of(paths[turn % 3]);
+        assert_int_equal(kept, fresh_count(paths[turn % 3]));
         for (unsigned k = 0; k < 3; k++) (void)count_of(paths[k]);
     }
-    assert_ok(orders_rollback(mk, (1u << 30) - 1, &e));
+    in_one_transaction(back_again);
     assert_int_equal(count_of(paths[1]), base_count[1] + 30);
 }
 
-/* 5,000 open orders: a page of "any app" without the cache. */
-FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
-    struct sr_err e = {0};
-    struct db_tx tx;
-    assert_ok(db_begin(mk->db, &tx, &e));
+static void store_many(void) {
     for (unsigned i = 0; i < 5000; i++) {
         struct addr app = {{1, 2, 3, (uint8_t)i, (uint8_t)(i >> 8)}};
         struct poco_order o = app_order(&app, 1 + i);
@@ -762,9 +868,13 @@ FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
         o.app.salt.b[1] = (uint8_t)(i >> 8);
         if (i % 3 == 0) o.app.requesterrestrict.b[0] = 1;
         struct hash h = poco_order_hash(&mk->poco.domain, &o);
-        assert_ok(order_store(mk, &o, &h, &app, 1, 1000 + i, &e));
+        store_order(&o, &h, &app, 1, 1000 + i);
     }
-    assert_ok(db_commit(&tx, &e));
+}
+
+/* 5,000 open orders: a page of "any app" without the cache. */
+FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
+    in_one_transaction(store_many);
     static const char *const paths[] = {
         "/apporders?chainId=421614&app=any",
         "/apporders?chainId=421614&app=any&requester=any&workerpool=any&dataset=any",
@@ -776,7 +886,7 @@ FIBER_TEST(a_page_among_five_thousand_orders_is_quick) {
         json_free(get(paths[i])); /* statements prepared, pages of the file read */
         int64_t t = clock_mono_us();
         for (unsigned k = 0; k < 20; k++) {
-            market_changed(mk); /* no cached answer */
+            books_changed_all(mk); /* no ready answer */
             json_free(get(paths[i]));
         }
         int64_t cold = (clock_mono_us() - t) / 20;
@@ -793,6 +903,15 @@ static struct recovered signed_by(const struct poco_order *o, const struct hash 
     struct recovered *one[] = {&r, NULL};
     recovered_all(one);
     return r;
+}
+
+static bool by_index(const struct poco_order *o, const struct recovered *sig, size_t who,
+                     struct facts *ret) {
+    struct sr_err e = {0};
+    struct indexed i;
+    struct db_stmt s = indexed_ask(o, &sig->hash, &signers[who].addr, &i);
+    assert_ok(db_run_all(mk->db, &s, 1, &e));
+    return facts_by_index(mk, o, sig, &signers[who].addr, &i, ret);
 }
 
 /* The index and the hub must agree on how much of an order is used, closed ones included. */
@@ -812,15 +931,15 @@ FIBER_TEST(the_index_knows_what_the_hub_knows_of_orders) {
         struct hash oh = poco_order_hash(&mk->poco.domain, &o);
         struct recovered sig = signed_by(&o, &oh);
         struct facts a, b;
-        assert_true(facts_by_index(mk, &o, &sig, &signers[t[i].who].addr, &a));
+        assert_true(by_index(&o, &sig, t[i].who, &a));
         assert_ok(facts_by_chain(mk, &o, &oh, &signers[t[i].who].addr, &b, &e));
         assert_true(b.registered && b.signed_ok && addr_eq(&a.owner, &b.owner));
         assert_true(u256_cmp(a.consumed, b.consumed) == 0);
         /* somebody else's: the chain decides */
-        assert_false(facts_by_index(mk, &o, &sig, &signers[DAVE].addr, &a));
+        assert_false(by_index(&o, &sig, DAVE, &a));
         o.sign.b[3] ^= 1;
         sig = signed_by(&o, &oh);
-        assert_false(facts_by_index(mk, &o, &sig, &signers[t[i].who].addr, &a));
+        assert_false(by_index(&o, &sig, t[i].who, &a));
         o.sign.b[3] ^= 1;
         sig = signed_by(&o, &oh);
         struct buf b2;
@@ -829,7 +948,7 @@ FIBER_TEST(the_index_knows_what_the_hub_knows_of_orders) {
         struct eth_receipt rc = send(t[i].who, &hub, &b2);
         eth_receipt_done(&rc);
         buf_done(&b2);
-        assert_false(facts_by_index(mk, &o, &sig, &signers[t[i].who].addr, &a));
+        assert_false(by_index(&o, &sig, t[i].who, &a));
         refused(t[i].who, &o, "order already consumed");
     }
     uint64_t sums[4], n;
@@ -870,7 +989,7 @@ FIBER_TEST(orders_of_many_at_once_are_committed_together) {
     published = refusals = 0;
     for (size_t i = 0; i < 9; i++) assert_ok(fiber_start(publish_one, &who[i], &e));
     while (refusals < 9) assert_ok(fiber_sleep(2, &e));
-    assert_false(mk->group.open); /* whoever was answered is committed */
+    assert_false(commit_is_busy(mk->group)); /* whoever was answered is committed */
     for (size_t i = 0; i < 9; i++) {
         struct hash h = poco_order_hash(&mk->poco.domain, &ready[i]);
         order_is(POCO_APP, &h, "open", 1 + i);
@@ -930,7 +1049,9 @@ int main(void) {
         cmocka_unit_test(what_the_chain_had_before_is_indexed),
         cmocka_unit_test(compass_names_the_apps_of_its_file_as_it_is_now),
         cmocka_unit_test(publishing_needs_a_challenge_of_ones_own),
-        cmocka_unit_test(whoever_asks_for_many_challenges_does_not_lock_out_others),
+        cmocka_unit_test(asking_for_challenges_stores_nothing),
+        cmocka_unit_test(a_challenge_grows_old),
+        cmocka_unit_test(one_challenge_lets_one_of_many_in),
         cmocka_unit_test(bad_orders_are_refused_with_the_official_words),
         cmocka_unit_test(books_filter_as_the_official_one),
         cmocka_unit_test(a_deal_consumes_its_orders_and_is_listed),

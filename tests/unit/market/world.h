@@ -184,6 +184,21 @@ static char *login(size_t who) {
     return (char *)b.p; /* NUL-terminated, owned */
 }
 
+/* As a publish does, but for any order. */
+static void store_order(const struct poco_order *o, const struct hash *h, const struct addr *signer,
+                        uint64_t remaining, uint64_t ms) {
+    struct sr_err e = {0};
+    struct order_insert mem;
+    struct order_row row = order_row_of(o, h, signer, remaining, ms);
+    cleanup_buf struct buf json;
+    buf_init(&json, 8192);
+    struct jw w = jw_of(&json);
+    poco_order_json(&w, o, true, true);
+    struct db_stmt s = order_insert_of(&row, buf_slice(&json), &mem);
+    assert_ok(db_run_all(mk->db, &s, 1, &e));
+    changes_order(mk, NULL, &row);
+}
+
 static struct json *publish_raw(size_t who, const struct poco_order *o, int want) {
     cleanup_free char *auth = login(who);
     cleanup_buf struct buf b;
