@@ -78,9 +78,10 @@ static sr_status set_up(struct file *db, unsigned flags, struct sr_err *err) {
     SR_TRY(file_script(&db->base, "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;", err));
     if (flags & DB_READ_ONLY) return SR_OK;
     SR_TRY(file_script(&db->base, "PRAGMA journal_mode = WAL;", err));
-    return file_script(
-        &db->base,
-        flags & DB_SYNC_EACH ? "PRAGMA synchronous = FULL;" : "PRAGMA synchronous = NORMAL;", err);
+    if (flags & DB_SYNC_EACH) return file_script(&db->base, "PRAGMA synchronous = FULL;", err);
+    /* The log that a killed process left may have a hole on disk that only that process was told
+     * of: what it holds is written to the file itself, and the log is begun anew. */
+    return file_script(&db->base, "PRAGMA synchronous = NORMAL; PRAGMA wal_checkpoint;", err);
 }
 
 static void file_close(struct db *base);

@@ -27,6 +27,7 @@ sr_status sms_record(struct http_req *rq, void *role, struct sr_err *err) {
     cleanup_db_rows struct db_rows *r = NULL;
     if (!hash_parse(http_param(rq, "task"), &task))
         return sr_fail(err, SR_E_MALFORMED, "a task is 0x and 64 digits");
+    SR_TRY(sms_lasting(s, err));
     SR_TRY(db_select(
         s->db, "SELECT n, request, token FROM records WHERE task = $1 ORDER BY n DESC LIMIT 1",
         DB_ARGS(db_hash(&task)), &r, err));

@@ -4,7 +4,7 @@
  *
  * In order: the worker's signature, the nonce, the assignment's owner and time, the chain, the
  * vault, the log. Nothing leaves before its row in the log is on disk, in the same transaction that
- * uses the assignment up.   SPEC: docs/wire.md, "Secret release"
+ * uses the assignment up (writes.c).   SPEC: docs/wire.md, "Secret release"
  */
 #include "ipfs/ipfs.h"
 #include "sms/sms_int.h"
@@ -18,7 +18,7 @@ struct ask {
     struct sr_signature signature;
     struct sms_facts *facts; /* owned; NULL until the chain was read */
     const char *code;        /* of a refusal */
-    char code_room[80];
+    char code_room[SMS_CODE_MAX];
     int status;
     int64_t started_us;
     bool known; /* the pool's owner vouches for the request: its refusal is always logged */
@@ -172,50 +172,37 @@ static void row_of(const struct ask *a, bool released, uint8_t verdict, struct l
 }
 
 /* A row for each data set of a bulk: its owner finds what became of it. */
-static sr_status bulk_rows(const struct ask *a, uint8_t verdict, struct release_log *log,
-                           struct sr_err *err) {
+static void bulk_rows(const struct ask *a, uint8_t verdict, struct log_row *rows) {
     for (size_t i = 0; i < a->facts->n_bulk; i++) {
         const struct bulk_item *b = &a->facts->bulk[i];
-        struct log_row row;
-        row_of(a, true, verdict, &row);
-        row.dataset = b->address;
+        row_of(a, true, verdict, &rows[i]);
+        rows[i].dataset = b->address;
         if (b->outcome) {
-            row.released = false;
-            row.code = b->outcome;
-            row.verdict = 0;
+            rows[i].released = false;
+            rows[i].code = b->outcome;
+            rows[i].verdict = 0;
         }
-        SR_TRY(release_log_add(log, &row, err));
-        release_log_kept(log, &row);
     }
-    return SR_OK;
 }
 
-/* Uses the assignment and writes the row, or neither. Nothing in here waits. */
+/* Uses the assignment and writes the rows, or neither; on disk when it returns. */
 static sr_status commit_release(struct sms *s, struct ask *a, const struct vault_released *v,
                                 struct sr_err *err) {
-    cleanup_db_tx struct db_tx tx = {0};
-    struct log_row row;
-    struct sr_err e = {0};
-    row_of(a, true, (uint8_t)v->verdict, &row);
-    SR_TRY(db_begin(s->db, &tx, err));
-    sr_status st = db_run(
-        s->db, "INSERT INTO used (task, nonce, worker) VALUES ($1, $2, $3)",
-        DB_ARGS(db_hash(&a->task), db_hash(&a->assignment.nonce), db_addr(&a->assignment.worker)),
-        &e);
-    if (st == SR_E_CONFLICT)
+    size_t n = 1 + a->facts->n_bulk;
+    cleanup_free struct log_row *rows = sr_calloc_n(n, sizeof *rows);
+    bool was_used = false;
+    if (!rows) return sr_fail(err, SR_E_NOMEM, "no memory for rows of the release log");
+    row_of(a, true, (uint8_t)v->verdict, &rows[0]);
+    bulk_rows(a, (uint8_t)v->verdict, rows + 1);
+    const struct sms_entry e = {.rows = rows,
+                                .n = n,
+                                .nonce = &a->assignment.nonce,
+                                .request = a->body,
+                                .token = buf_slice(&v->token)};
+    SR_TRY(sms_log(s, &e, &was_used, err));
+    if (was_used)
         return refuse(a, 409, "ASSIGNMENT_USED", "the scheduler assigns again", err,
                       "this assignment was used before");
-    if (st != SR_OK) {
-        *err = e;
-        return st;
-    }
-    SR_TRY(release_log_add(&s->log, &row, err));
-    SR_TRY(record_keep(s, &row, a->body, buf_slice(&v->token), err));
-    struct release_log log = s->log; /* becomes the log when all of it is on disk */
-    release_log_kept(&log, &row);
-    SR_TRY(bulk_rows(a, (uint8_t)v->verdict, &log, err));
-    SR_TRY(db_commit(&tx, err));
-    s->log = log;
     return SR_OK;
 }
 
@@ -240,14 +227,10 @@ static bool may_log(struct sms *s, const struct ask *a) {
 
 static sr_status log_refusal(struct sms *s, const struct ask *a, struct sr_err *err) {
     struct log_row row;
-    cleanup_db_tx struct db_tx tx = {0};
+    bool was_used;
     if (!may_log(s, a)) return SR_OK;
     row_of(a, false, 0, &row);
-    SR_TRY(db_begin(s->db, &tx, err));
-    SR_TRY(release_log_add(&s->log, &row, err));
-    SR_TRY(db_commit(&tx, err));
-    release_log_kept(&s->log, &row);
-    return SR_OK;
+    return sms_log(s, &(struct sms_entry){.rows = &row, .n = 1}, &was_used, err);
 }
 
 /* What the worker must fetch for a bulk task, in the envelope's order, and what became of the rest.

@@ -25,6 +25,7 @@ sr_status sms_releases(struct http_req *rq, void *role, struct sr_err *err) {
     if (http_query(rq, "size", &text) && !num_u64(text, SMS_PAGE_MAX, &most))
         return sr_fail(err, SR_E_MALFORMED, "size is at most %u", SMS_PAGE_MAX);
     f.most = (size_t)most;
+    SR_TRY(sms_lasting(s, err));
     buf_init(&out, 1u << 20);
     struct jw w = jw_of(&out);
     SR_TRY(release_log_json(&s->log, &f, &w, err));
@@ -96,6 +97,7 @@ static sr_status metrics(struct http_req *rq, void *role, struct sr_err *err) {
     static const char *const names[] = {"web3Secrets", "web2Secrets", "requesterSecrets",
                                         "appSecrets"};
     cleanup_buf struct buf out = {0};
+    SR_TRY(sms_lasting(s, err)); /* a head that somebody notes down stays one */
     buf_init(&out, 2048);
     struct jw w = jw_of(&out);
     jw_obj(&w);
@@ -121,6 +123,7 @@ static sr_status health(void *role, struct jw *checks, struct sr_err *err) {
     struct vault_identity vault;
     uint64_t one, block;
     SR_TRY(db_get_u64(s->db, "SELECT 1", DB_NO_ARGS, &one, err));
+    SR_TRY(commit_sound(s->writes, err));
     jw_kcstr(checks, "database", "ok");
     if (s->dir) SR_TRY(role_disk_health(s->dir, checks, err));
     SR_TRY(vault_hello(s->vault, &vault, err));

@@ -79,6 +79,7 @@ static sr_status has(struct http_req *rq, struct sms *s, secret_kind kind, struc
         *err = e;
         return st;
     }
+    SR_TRY(sms_lasting(s, err)); /* what is said to be stored stays so */
     return answer(rq, kind, 204, NULL, err);
 }
 
@@ -118,8 +119,8 @@ static sr_status ask_contract(struct sms *s, struct vault_secret *v, const struc
 
 static sr_status put_checked(struct http_req *rq, struct sms *s, const struct put *p,
                              struct vault_secret *v, bool update, struct sr_err *err) {
-    cleanup_stored struct stored_secret old = {0}, fresh = {.kind = p->kind, .target = p->target};
-    struct sr_err e = {0};
+    cleanup_stored struct stored_secret fresh = {.kind = p->kind, .target = p->target};
+    keep_outcome outcome = KEEP_DONE;
     int status = 0;
     if (!v->is_sealed) { /* the vault checks the same, but the order of checks is official */
         struct hash h = wire_secret_challenge(p->kind, &p->target, p->name, v->secret);
@@ -139,22 +140,9 @@ static sr_status put_checked(struct http_req *rq, struct sms *s, const struct pu
     SR_TRY(seal(rq, s, v, &fresh.blob, &status, err));
     if (status != 0) return answer(rq, p->kind, status, status == 401 ? TEXT_AUTH : TEXT_SIZE, err);
     SR_TRY(buf_status(&fresh.blob, err));
-    sr_status st = secret_find(s->db, p->kind, &p->target, p->name, &old, &e);
-    if (st != SR_OK && st != SR_E_NOTFOUND) {
-        *err = e;
-        return st;
-    }
-    /* An app secret that a former owner left is given to nobody: the new one may put his own. The
-     * key of data stays what it was with every owner: no other opens it. */
-    bool stale = st == SR_OK && p->kind == SECRET_APP && !addr_eq(&old.signer, &v->signer);
-    if (update && st == SR_E_NOTFOUND) return answer(rq, p->kind, 404, TEXT_NOT_FOUND, err);
-    if (!update && st == SR_OK && !stale) return answer(rq, p->kind, 409, TEXT_EXISTS, err);
-    st = secret_keep(s->db, &fresh, update || stale, &e);
-    if (st == SR_E_CONFLICT) return answer(rq, p->kind, 409, TEXT_EXISTS, err);
-    if (st != SR_OK) {
-        *err = e;
-        return st;
-    }
+    SR_TRY(sms_keep(s, &fresh, update, &outcome, err));
+    if (outcome == KEEP_MISSING) return answer(rq, p->kind, 404, TEXT_NOT_FOUND, err);
+    if (outcome == KEEP_EXISTS) return answer(rq, p->kind, 409, TEXT_EXISTS, err);
     log_info("secret_put", "kind=%d target=%s sealed=%d update=%d", (int)p->kind,
              addr_text(&p->target).s, v->is_sealed, update);
     return answer(rq, p->kind, 204, NULL, err);

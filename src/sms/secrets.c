@@ -29,7 +29,7 @@ sr_status sms_db_open(const char *dir, struct db **ret, struct sr_err *err) {
     struct db *db = NULL;
     if (!path) return sr_fail(err, SR_E_NOMEM, "no memory for a path");
     SR_TRY(fs_mkdirs(dir, 0700, err));
-    SR_TRY(db_open(path, DB_SYNC_EACH, &db, err));
+    SR_TRY(db_open(path, 0, &db, err)); /* the group of writes.c asks the disk */
     sr_status st = db_migrate(db, schema, SR_ARRAY_LEN(schema), err);
     if (st != SR_OK)
         db_close(db);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sms_int.h - the role's state and parts; private to this folder */
 #pragma once
-#include "db/db.h"
+#include "commit/commit.h"
 #include "poco/poco.h"
 #include "sms/sms.h"
 #include "wire/vault_client.h"
@@ -16,6 +16,7 @@
 #define SMS_AUTHORITY_MAX (1u << 20)    /* bytes of the authority's public file */
 #define SMS_ROOMS_MAX     32u           /* room executables */
 #define SMS_SECRETS_EACH  1000u         /* secrets of one kind and target */
+#define SMS_CODE_MAX      80u           /* of a refusal, with its NUL */
 /* Refusals that are logged: so many at once, and one more each so many milliseconds. */
 #define SMS_NOISE_BURST   20u /* of strangers */
 #define SMS_NOISE_MS      1000u
@@ -45,7 +46,7 @@ struct release_log {
 };
 /* Reads the end and checks the chain of hashes. SR_E_CRYPTO: a row was changed or is missing. */
 SR_CHECK sr_status release_log_open(struct db *db, struct release_log *ret, struct sr_err *err);
-/* Appends in the caller's transaction: call release_log_kept after its commit. Fills row->n,
+/* Appends in the caller's transaction; release_log_kept makes it the last one. Fills row->n,
  * previous, hash. */
 SR_CHECK sr_status release_log_add(struct release_log *log, struct log_row *row,
                                    struct sr_err *err);
@@ -94,6 +95,7 @@ SR_CHECK sr_status secret_find(struct db *db, secret_kind kind, const struct add
 /* SR_E_CONFLICT when it exists and replace is false. */
 SR_CHECK sr_status secret_keep(struct db *db, const struct stored_secret *s, bool replace,
                                struct sr_err *err);
+/* Without its disk asked at each commit: see writes.c. */
 SR_CHECK sr_status sms_db_open(const char *dir, struct db **ret, struct sr_err *err);
 
 /* ---- what the chain says (chain.c)
@@ -181,16 +183,45 @@ struct allowance {
 struct sms {
     const char *dir; /* NULL: not looked at by /health */
     struct db *db;
+    struct commit_group *writes;
+    uint64_t written, asked, lasting; /* writes: made, of which the disk was asked, on disk */
     struct sms_chain *chain;
     struct vault_client *vault;
     struct nonces nonces;
-    struct release_log log;
-    struct allowance noise, known; /* of the log */
+    struct release_log log, committed_log; /* with the rows of the open transaction; without */
+    struct allowance noise, known;         /* of the log */
     uint64_t not_logged;
     struct buf authority; /* what evidence is verified by, JSON; n 0: not given */
     struct hash rooms[SMS_ROOMS_MAX];
     size_t n_rooms;
 };
+
+/* ---- what is written, and on disk before the call returns (writes.c); these wait
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The database in dir with its log, nonces and group of writers. On failure sms_close is due too.
+ */
+SR_CHECK sr_status sms_open(struct sms *s, const char *dir, struct sr_err *err);
+void sms_close(struct sms *s); /* accepts a zeroed one; when no fiber writes any more */
+
+typedef enum { KEEP_DONE, KEEP_EXISTS, KEEP_MISSING } keep_outcome;
+/* Stores a secret that the vault has sealed, or (update) changes one that is there. Takes what the
+ * secret holds. SR_E_TOOBIG: too many of one target. */
+SR_CHECK sr_status sms_keep(struct sms *s, struct stored_secret *take_secret, bool update,
+                            keep_outcome *ret, struct sr_err *err);
+
+struct sms_entry { /* borrowed; n, times and hashes of the rows are set when they are written */
+    const struct log_row *rows;
+    size_t n; /* 1 or more; of a refusal 1 */
+    /* A release: the assignment that it uses up, what was asked, the token. NULL: a refusal. */
+    const struct hash *nonce;
+    struct slice request, token;
+};
+/* Appends to the release log. *ret_was_used: by another release, so nothing was written. */
+SR_CHECK sr_status sms_log(struct sms *s, const struct sms_entry *e, bool *ret_was_used,
+                           struct sr_err *err);
+/* What can be read now is on disk when this returns. */
+SR_CHECK sr_status sms_lasting(struct sms *s, struct sr_err *err);
 
 /* The facts as the vault reads them; data sets of a bulk without a key get that outcome. */
 SR_CHECK sr_status sms_facts_json(struct sms *s, struct sms_facts *f, struct buf *ret,

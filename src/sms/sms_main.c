@@ -52,9 +52,7 @@ static sr_status start(int argc, char **argv, struct role_flags *rf, struct sms 
     SR_TRY(role_begin(rf, err));
     SR_TRY(read_attestation(s, authority, rooms, err));
     s->dir = rf->dir;
-    SR_TRY(sms_db_open(rf->dir, &s->db, err));
-    SR_TRY(release_log_open(s->db, &s->log, err));
-    SR_TRY(nonces_init(&s->nonces, s->db, err));
+    SR_TRY(sms_open(s, rf->dir, err));
     SR_TRY(sms_chain_new(&o, &s->chain, err));
     SR_TRY(vault_client_new(vault, &s->vault, err));
     return sms_serve(s, rf->listen_host, rf->listen_port, rf->listen_fd, server, err);
@@ -94,7 +92,7 @@ int sms_main(int argc, char **argv) {
     http_server_close(server);
     vault_client_free(s.vault);
     sms_chain_free(s.chain);
-    db_close(s.db);
+    sms_close(&s);
     buf_done(&s.authority);
     return rc;
 }

@@ -33,9 +33,7 @@ static void key_of(uint8_t seed, struct sr_secret *ret, struct addr *ret_addr) {
 
 static void serve(void) {
     W.sms = (struct sms){.db = NULL};
-    assert_int_equal(sms_db_open(W.dir, &W.sms.db, NULL), SR_OK);
-    assert_int_equal(release_log_open(W.sms.db, &W.sms.log, NULL), SR_OK);
-    assert_int_equal(nonces_init(&W.sms.nonces, W.sms.db, NULL), SR_OK);
+    assert_int_equal(sms_open(&W.sms, W.dir, NULL), SR_OK);
     assert_int_equal(sms_serve(&W.sms, "127.0.0.1", 0, -1, &W.server, NULL), SR_OK);
     (void)snprintf(W.origin, sizeof W.origin, "http://127.0.0.1:%u", http_server_port(W.server));
 }
@@ -65,7 +63,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     http_server_close(W.server);
-    db_close(W.sms.db);
+    sms_close(&W.sms);
     secret_free(&W.pool);
     secret_free(&W.worker);
     secret_free(&W.user);
@@ -772,7 +770,7 @@ static void the_log_outlives_a_restart_and_shows_every_change(void **state) {
     struct sr_err e = {0};
     if (net_call(before_restart_story, &r, &e) != SR_OK) fail_msg("%s", e.what);
     http_server_close(W.server);
-    db_close(W.sms.db);
+    sms_close(&W.sms);
     serve();
     assert_int_equal(W.sms.log.n, 5);
     if (net_call(after_restart_story, &r, &e) != SR_OK) fail_msg("%s", e.what);

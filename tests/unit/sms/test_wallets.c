@@ -405,9 +405,7 @@ FIBER_TEST(the_service_meets_its_chain_and_vault) {
     must(poco_open(W.rpc, &W.hub, &W.poco, NULL));
     must(sms_chain_new(&o, &W.sms.chain, NULL));
     must(vault_client_new(W.socket, &W.sms.vault, NULL));
-    must(sms_db_open(W.dir, &W.sms.db, NULL));
-    must(release_log_open(W.sms.db, &W.sms.log, NULL));
-    must(nonces_init(&W.sms.nonces, W.sms.db, NULL));
+    must(sms_open(&W.sms, W.dir, NULL));
     must(sms_serve(&W.sms, "127.0.0.1", 0, -1, &W.server, NULL));
     (void)snprintf(W.url, sizeof W.url, "http://127.0.0.1:%u", http_server_port(W.server));
 }
@@ -425,7 +423,7 @@ static int teardown(void **state) {
     (void)state;
     anvil_kill(&A);
     must(net_call(hang_up, NULL, NULL));
-    db_close(W.sms.db);
+    sms_close(&W.sms);
     (void)kill(W.vault_pid, SIGKILL);
     (void)waitpid(W.vault_pid, NULL, 0);
     vault_free(W.twin);
