@@ -168,6 +168,14 @@ static const char *const steps[] = {
     /* what was paid and to whom, by the terms of then: the chain is read once more */
     "ALTER TABLE share_event ADD COLUMN price TEXT;"
     "ALTER TABLE share_event ADD COLUMN payee BYTEA;" CHAIN_ROWS_GONE,
+    /* lists of the subgraphs, newest first; what uses of a resource come to */
+    "CREATE INDEX deal_time ON deal (time);"
+    "CREATE INDEX task_event_time ON task_event (time);"
+    "CREATE INDEX resource_time ON resource (kind, time);"
+    "DROP INDEX deal_app; CREATE INDEX deal_app ON deal (app, block, volume, time);"
+    "DROP INDEX deal_dataset; CREATE INDEX deal_dataset ON deal (dataset, block, volume, time);"
+    "DROP INDEX deal_workerpool;"
+    "CREATE INDEX deal_workerpool ON deal (workerpool, block, volume, time);",
     /* a challenge is not stored any more: it follows from the seed, the account and how many it has
      * used */
     "DROP TABLE challenge;"
