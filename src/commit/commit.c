@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* commit.c - two fibers, while there is work: one runs jobs and commits, one waits for the disk */
 #include "commit/commit.h"
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -332,11 +333,17 @@ sr_status commit_lasts(struct commit_group *g, struct sr_err *err) {
 /* ---- fibers for db.h */
 
 static sr_status ready(int fd, int events, struct sr_err *err) {
-    return fiber_poll_fd(fd, events, 0, err);
+    if (fiber_is_running()) return fiber_poll_own_fd(fd, events, 0, err);
+    struct pollfd p = {.fd = fd, .events = (short)events}; /* before the loop runs, and after it */
+    while (poll(&p, 1, -1) < 0)
+        if (errno != EINTR) return sr_fail(err, SR_E_SYS, "wait for the database");
+    return SR_OK;
 }
 
 _Static_assert(sizeof(struct fcond) == sizeof(void *), "a condition is one pointer");
 static sr_status park(void **place, struct sr_err *err) {
+    if (!fiber_is_running())
+        return sr_fail(err, SR_E_UNAVAILABLE, "database: all connections are busy");
     return fcond_wait((struct fcond *)(void *)place, 0, err);
 }
 

@@ -76,14 +76,13 @@ static sr_status run_one(struct db *db, struct db_stmt *s, struct sr_err *err) {
 }
 
 sr_status db_run_all(struct db *db, struct db_stmt *s, size_t n, struct sr_err *err) {
+    if (n > 1 && db->ops->run_all) return db->ops->run_all(db, s, n, err);
     for (size_t i = 0; i < n; i++) SR_TRY(run_one(db, &s[i], err));
     return SR_OK;
 }
 
 void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections) {
-    (void)db;
-    (void)w;
-    (void)connections;
+    if (db->ops->wait_by) db->ops->wait_by(db, w, connections);
 }
 
 uint64_t db_changed(const struct db *db) {

@@ -127,12 +127,14 @@ SR_CHECK sr_status db_get_bytes(struct db *db, const char *sql, const struct db_
                                 struct buf *b, struct sr_err *err);
 
 /* Several statements, one after the other; a server gets them all at once, and they cost one wait.
- * The first failure ends it: those behind it have not run. */
+ * The first failure ends it: those behind it have not run. Outside of a transaction a server undoes
+ * those before it too, a file keeps them. Rows may have been given before a failure. */
 struct db_stmt {
     const char *sql;
     const struct db_val *args; /* borrowed, as what they hold, until the call returns */
     size_t n;
-    void (*row)(void *arg, struct db_rows *r); /* of each row; NULL: they do not matter */
+    /* Of each row; must not use the database. NULL: they do not matter. */
+    void (*row)(void *arg, struct db_rows *r);
     void *arg;
     uint64_t changed; /* set: rows inserted, updated or deleted */
 };
@@ -154,10 +156,11 @@ struct u256 db_col_u256(struct db_rows *r, unsigned col);
  * From then on whoever waits for a server lets other fibers run. A database that is written: one
  * at a time (a lock of the owner's), from the begin of a transaction to its end. A read-only one
  * (DB_READ_ONLY) takes as many statements at once as it has connections; it has no transactions. A
- * statement whose wait was cancelled fails with SR_E_CANCELLED; its connection is made again. For a
- * file nothing changes: it never waits. */
+ * statement whose wait was cancelled fails with SR_E_CANCELLED; what became of it is not known, and
+ * its connection is made again before the next one (outside of the transaction). For a file nothing
+ * changes: it never waits. */
 struct db_waits { /* db itself knows no fibers: see commit_fibers (commit.h) */
-    sr_status (*ready)(int fd, int events, struct sr_err *err); /* POLLIN or POLLOUT */
+    sr_status (*ready)(int fd, int events, struct sr_err *err); /* POLLIN, POLLOUT: any of them */
     /* Until the next wake; *place is NULL at first, and theirs. */
     sr_status (*park)(void **place, struct sr_err *err);
     void (*wake)(void **place); /* all that wait there */

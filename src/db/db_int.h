@@ -12,6 +12,8 @@ struct db_ops {
     bool (*next)(struct db_rows *r);
     /* Ends it, rows changed; NULL err: nobody asks. */
     sr_status (*end)(struct db_rows *r, uint64_t *ret_changed, struct sr_err *err);
+    /* NULL: one after the other. */
+    sr_status (*run_all)(struct db *db, struct db_stmt *s, size_t n, struct sr_err *err);
     db_type (*type)(struct db_rows *r, unsigned col);
     int64_t (*i64)(struct db_rows *r, unsigned col);        /* of a DB_INT */
     struct slice (*bytes)(struct db_rows *r, unsigned col); /* of a text or blob */
@@ -22,6 +24,7 @@ struct db_ops {
     sr_status (*migrate)(struct db *db, bool begin, struct sr_err *err);
     sr_status (*check)(struct db *db, struct sr_err *err);
     int (*sync_fd)(struct db *db);
+    void (*wait_by)(struct db *db, const struct db_waits *w, unsigned connections); /* or NULL */
     const char *blob_open, *blob_close; /* around the hex digits of a literal */
     bool shared;
 };

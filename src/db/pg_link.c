@@ -3,6 +3,7 @@
  */
 #include "db/pg_int.h"
 #include <dlfcn.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,16 +19,17 @@ static const struct {
              AT(PQclear),
              AT(PQcmdStatus),
              AT(PQcmdTuples),
+             AT(PQconnectPoll),
+             AT(PQconnectStartParams),
              AT(PQconnectdbParams),
              AT(PQconninfoFree),
              AT(PQconninfoParse),
              AT(PQconsumeInput),
-             AT(PQdescribePrepared),
+             AT(PQenterPipelineMode),
              AT(PQerrorMessage),
-             AT(PQexec),
-             AT(PQexecParams),
-             AT(PQexecPrepared),
+             AT(PQexitPipelineMode),
              AT(PQfinish),
+             AT(PQflush),
              AT(PQfreemem),
              AT(PQftype),
              AT(PQgetResult),
@@ -37,14 +39,16 @@ static const struct {
              AT(PQisBusy),
              AT(PQnfields),
              AT(PQnotifies),
-             AT(PQnparams),
              AT(PQntuples),
-             AT(PQprepare),
-             AT(PQreset),
+             AT(PQpipelineSync),
              AT(PQresultErrorField),
              AT(PQresultStatus),
+             AT(PQsendPrepare),
              AT(PQsendQuery),
+             AT(PQsendQueryParams),
+             AT(PQsendQueryPrepared),
              AT(PQsetNoticeProcessor),
+             AT(PQsetnonblocking),
              AT(PQsocket),
              AT(PQstatus),
              AT(PQtransactionStatus)};
@@ -89,21 +93,45 @@ static sr_status no_password(const char *url, struct sr_err *err) {
     return sr_fail(err, SR_E_USAGE, "database: the URL holds a password");
 }
 
-sr_status pg_connect(const char *url, PGconn **ret, struct sr_err *err) {
+static PGconn *start(const char *url, bool wait) {
+    const char *names[] =
+        {"keepalives_idle", "keepalives_interval", "keepalives_count",          "tcp_user_timeout",
+         "dbname", /* what follows goes before it, what precedes it behind */
+         "client_encoding", "connect_timeout",     "fallback_application_name", NULL},
+               *values[] = {
+                   PG_KEEPALIVE_S, PG_KEEPALIVE_GAP, PG_KEEPALIVES, PG_UNHEARD_MS, url, "UTF8",
+                   "10",           "strongroom",     NULL};
+    return wait ? calls.PQconnectdbParams(names, values, 1)
+                : calls.PQconnectStartParams(names, values, 1);
+}
+
+/* Its names are looked up on the thread all the same. */
+static sr_status wait_connected(PGconn *c, const struct db_waits *w, struct sr_err *err) {
+    PostgresPollingStatusType s = PGRES_POLLING_WRITING;
+    while (calls.PQstatus(c) != CONNECTION_BAD && s != PGRES_POLLING_OK &&
+           s != PGRES_POLLING_FAILED) {
+        SR_TRY(w->ready(calls.PQsocket(c), s == PGRES_POLLING_READING ? POLLIN : POLLOUT, err));
+        s = calls.PQconnectPoll(c);
+    }
+    return SR_OK;
+}
+
+sr_status pg_connect(const char *url, const struct db_waits *w, PGconn **ret, struct sr_err *err) {
     SR_TRY(load(err));
     SR_TRY(no_password(url, err));
-    const char *names[] = {"dbname", "client_encoding", "connect_timeout",
-                           "fallback_application_name", NULL},
-               *values[] = {url, "UTF8", "10", "strongroom", NULL};
-    PGconn *c = calls.PQconnectdbParams(names, values, 1);
+    PGconn *c = start(url, !w);
     if (!c) return sr_fail(err, SR_E_NOMEM, "out of memory");
-    if (calls.PQstatus(c) != CONNECTION_OK) {
+    sr_status st = w ? wait_connected(c, w, err) : SR_OK;
+    if (st == SR_OK && calls.PQstatus(c) != CONNECTION_OK) {
         char first[100];
         (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(calls.PQerrorMessage(c), "\n"),
                        calls.PQerrorMessage(c));
-        calls.PQfinish(c);
         sr_hint(err, "is the PostgreSQL server up, and does it let this role in?");
-        return sr_fail(err, SR_E_UNAVAILABLE, "database: %s", first);
+        st = sr_fail(err, SR_E_UNAVAILABLE, "database: %s", first);
+    }
+    if (st != SR_OK) {
+        calls.PQfinish(c);
+        return st;
     }
     (void)calls.PQsetNoticeProcessor(c, quiet, NULL);
     *ret = c;
@@ -123,7 +151,7 @@ static sr_status open_link(const char *url, const char *sql, bool lock, struct d
     struct db_link *l = sr_calloc_n(1, sizeof *l);
     if (!l) return sr_fail(err, SR_E_NOMEM, "out of memory");
     l->lock = lock;
-    sr_status st = pg_connect(url, &l->c, err);
+    sr_status st = pg_connect(url, NULL, &l->c, err);
     if (st == SR_OK && !calls.PQsendQuery(l->c, sql)) st = pg_fail(l->c, NULL, "link", err);
     if (st != SR_OK) {
         db_link_close(l);

@@ -49,6 +49,9 @@ SR_CHECK sr_status fiber_work_start(void (*work)(void *arg), void *arg, struct f
 void fiber_work_wait(struct fiber_work *take_w); /* accepts NULL */
 /* Waits until fd is readable (POLLIN) or writable (POLLOUT); timeout_ms 0: for ever. */
 SR_CHECK sr_status fiber_poll_fd(int fd, int events, uint64_t timeout_ms, struct sr_err *err);
+/* The same for a descriptor that is waited for again and again: by one fiber at a time, for any of
+ * the events; no stream has it. The loop remembers it until it is closed. */
+SR_CHECK sr_status fiber_poll_own_fd(int fd, int events, uint64_t timeout_ms, struct sr_err *err);
 
 /* A condition: fibers wait, anyone on the loop's thread wakes them. */
 struct fcond {

@@ -56,20 +56,7 @@ static inline int cluster_wait(pid_t pid) {
     return WIFEXITED(st) ? WEXITSTATUS(st) : 128;
 }
 
-/* False: PostgreSQL is not installed here. */
-static inline bool cluster_start(struct cluster *c) {
-    glob_t g;
-    *c = (struct cluster){0};
-    if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &g) != 0) return false;
-    const char *last = g.gl_pathv[g.gl_pathc - 1];
-    (void)snprintf(c->bin, sizeof c->bin, "%.*s", (int)(strlen(last) - strlen("/initdb")), last);
-    globfree(&g);
-    (void)snprintf(c->dir, sizeof c->dir, "/tmp/sr-pg-XXXXXX");
-    assert_non_null(mkdtemp(c->dir));
-    if (geteuid() == 0) assert_int_equal(chown(c->dir, CLUSTER_NOBODY, CLUSTER_NOBODY), 0);
-    const char *init[] = {"initdb", "-D", "data", "-U",         "strongroom", "-A",
-                          "trust",  "-E", "UTF8", "--locale=C", "--no-sync",  NULL};
-    assert_int_equal(cluster_wait(cluster_spawn(c, init)), 0);
+static inline void cluster_serve(struct cluster *c) {
     const char *serve[] = {"postgres",
                            "-D",
                            "data",
@@ -88,6 +75,29 @@ static inline bool cluster_start(struct cluster *c) {
         assert_true(i < 2000);
         (void)usleep(10000);
     }
+}
+
+/* The server is gone at once; cluster_serve brings it back with what was committed. */
+static inline void cluster_break(struct cluster *c) {
+    (void)kill(c->pid, SIGQUIT);
+    (void)cluster_wait(c->pid);
+}
+
+/* False: PostgreSQL is not installed here. */
+static inline bool cluster_start(struct cluster *c) {
+    glob_t g;
+    *c = (struct cluster){0};
+    if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &g) != 0) return false;
+    const char *last = g.gl_pathv[g.gl_pathc - 1];
+    (void)snprintf(c->bin, sizeof c->bin, "%.*s", (int)(strlen(last) - strlen("/initdb")), last);
+    globfree(&g);
+    (void)snprintf(c->dir, sizeof c->dir, "/tmp/sr-pg-XXXXXX");
+    assert_non_null(mkdtemp(c->dir));
+    if (geteuid() == 0) assert_int_equal(chown(c->dir, CLUSTER_NOBODY, CLUSTER_NOBODY), 0);
+    const char *init[] = {"initdb", "-D", "data", "-U",         "strongroom", "-A",
+                          "trust",  "-E", "UTF8", "--locale=C", "--no-sync",  NULL};
+    assert_int_equal(cluster_wait(cluster_spawn(c, init)), 0);
+    cluster_serve(c);
     (void)snprintf(c->url, sizeof c->url, "postgresql:///postgres?host=%s&user=strongroom", c->dir);
     return true;
 }

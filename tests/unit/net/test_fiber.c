@@ -2,6 +2,7 @@
 /* test_fiber.c - the loop and its fibers */
 #include "net_test.h"
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char trace[64];
@@ -118,6 +119,28 @@ FIBER_TEST(polling_a_pipe_waits_for_its_byte) {
     return SR_OK;
 }
 
+FIBER_TEST(a_descriptor_may_be_waited_for_again_and_again) {
+    char c;
+    for (int round = 0; round < 3; round++) { /* closed, and its number used again */
+        int fd[2];
+        CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0);
+        for (int i = 0; i < 3; i++) {
+            CHECK(fiber_poll_own_fd(fd[0], POLLIN, 5, NULL) == SR_E_TIMEOUT);
+            SR_TRY(fiber_poll_own_fd(fd[0], POLLOUT, 1000, err));
+            SR_TRY(fiber_poll_own_fd(fd[0], POLLIN | POLLOUT, 1000, err));
+            CHECK(write(fd[1], "x", 1) == 1);
+            SR_TRY(fiber_poll_own_fd(fd[0], POLLIN, 1000, err));
+            SR_TRY(fiber_poll_own_fd(fd[0], POLLIN, 1000, err)); /* it is still there */
+            CHECK(read(fd[0], &c, 1) == 1);
+        }
+        (void)close(fd[1]);
+        SR_TRY(fiber_poll_own_fd(fd[0], POLLIN, 1000, err)); /* the end is news too */
+        (void)close(fd[0]);
+        CHECK(fiber_poll_own_fd(fd[0], POLLIN, 1000, NULL) == SR_E_SYS);
+    }
+    return SR_OK;
+}
+
 static int many_done;
 static void deep(void *arg) {
     volatile char room[32 * 1024];
@@ -211,6 +234,7 @@ int main(void) {
         cmocka_unit_test(work_goes_on_beside_the_fiber),
         cmocka_unit_test(offloaded_work_is_done_when_it_returns),
         cmocka_unit_test(polling_a_pipe_waits_for_its_byte),
+        cmocka_unit_test(a_descriptor_may_be_waited_for_again_and_again),
         cmocka_unit_test(two_thousand_fibers_with_deep_stacks_all_end),
         cmocka_unit_test(a_call_inside_a_fiber_is_a_plain_call),
         cmocka_unit_test(waits_are_cancelled_at_the_stop),

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* db.h over a PostgreSQL server, waiting in fibers (commit_fibers). */
+#include "commit/commit.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "cluster.h"
+
+static struct cluster server;
+
+static int set_up(void **state) {
+    (void)state;
+    if (!cluster_start(&server)) print_message("PostgreSQL is not installed: nothing is tested\n");
+    return 0;
+}
+static int tear_down(void **state) {
+    (void)state;
+    net_done();
+    cluster_stop(&server);
+    return 0;
+}
+
+static struct db *opened(unsigned flags, unsigned connections) {
+    struct db *db = NULL;
+    struct sr_err err = {0};
+    if (!server.pid) skip();
+    if (db_open(server.url, flags, &db, &err) != SR_OK) fail_msg("%s", err.what);
+    db_wait_by(db, &commit_fibers, connections);
+    if (!(flags & DB_READ_ONLY)) /* before the loop runs it waits all the same */
+        assert_int_equal(db_script(db,
+                                   "DROP TABLE IF EXISTS t; "
+                                   "CREATE TABLE t (id BIGINT PRIMARY KEY, data BYTEA)",
+                                   &err),
+                         SR_OK);
+    return db;
+}
+static uint64_t number(struct db *db, const char *sql) {
+    uint64_t n = 0;
+    struct sr_err err = {0};
+    if (db_get_u64(db, sql, DB_NO_ARGS, &n, &err) != SR_OK) fail_msg("%s", err.what);
+    return n;
+}
+static sr_status add(struct db *db, uint64_t id, struct sr_err *err) {
+    return db_run(db, "INSERT INTO t (id) VALUES ($1)", DB_ARGS(db_u64(id)), err);
+}
+
+/* ---- several fibers at once */
+
+struct job {
+    struct db *db;
+    void (*fn)(struct job *j);
+    uint64_t in, out, ticks;
+    sr_status st;
+    struct sr_err err;
+    struct crowd *crowd;
+};
+struct crowd {
+    struct job *jobs;
+    size_t n, left;
+    struct fcond over;
+};
+static void one(void *arg) {
+    struct job *j = arg;
+    j->fn(j);
+    j->crowd->left--;
+    fcond_wake(&j->crowd->over);
+}
+static sr_status start_all(void *arg, struct sr_err *err) {
+    struct crowd *c = arg;
+    for (size_t i = 0; i < c->n; i++) {
+        c->jobs[i].crowd = c;
+        SR_TRY(fiber_start(one, &c->jobs[i], err));
+    }
+    while (c->left > 0) SR_TRY(fcond_wait(&c->over, 0, err));
+    return SR_OK;
+}
+static int64_t together(struct job *jobs, size_t n) {
+    struct crowd c = {.jobs = jobs, .n = n, .left = n};
+    struct sr_err err = {0};
+    int64_t start = clock_mono_us();
+    if (net_call(start_all, &c, &err) != SR_OK) fail_msg("%s", err.what);
+    return clock_mono_us() - start;
+}
+
+static void nap(struct job *j) {
+    j->st = db_get_u64(j->db, "SELECT CAST($1 AS BIGINT) FROM pg_sleep(0.3)",
+                       DB_ARGS(db_u64(j->in)), &j->out, &j->err);
+}
+static void tick(struct job *j) {
+    while (j->crowd->left > j->in && fiber_sleep(1, NULL) == SR_OK) j->ticks++;
+}
+static void get(struct job *j) {
+    for (uint64_t i = 0; i < 20 && j->st == SR_OK; i++) {
+        j->st = db_get_u64(j->db, "SELECT CAST($1 AS BIGINT) + CAST($2 AS BIGINT)",
+                           DB_ARGS(db_u64(j->in), db_u64(i)), &j->out, &j->err);
+        if (j->st == SR_OK && j->out != j->in + i) fail_msg("another's answer");
+    }
+}
+
+static void selects_of_two_fibers_overlap(void **state) {
+    (void)state;
+    struct db *db = opened(DB_READ_ONLY, 2);
+    struct job j[] = {{.db = db, .fn = nap, .in = 1}, {.db = db, .fn = nap, .in = 2}};
+    int64_t us = together(j, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(j[i].st, SR_OK);
+        assert_int_equal(j[i].out, i + 1);
+    }
+    assert_true(us >= 300000);
+    if (us >= 580000) fail_msg("one after the other: %lld us", (long long)us);
+    db_close(db);
+}
+
+static void a_written_connection_lets_other_fibers_run(void **state) {
+    (void)state;
+    struct db *db = opened(0, 4);
+    struct job j[] = {{.db = db, .fn = nap, .in = 1}, {.fn = tick, .in = 1}};
+    (void)together(j, 2);
+    assert_int_equal(j[0].st, SR_OK);
+    assert_true(j[1].ticks >= 20);
+    db_close(db);
+}
+
+static uint64_t descriptors(void) {
+    uint64_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d)) n++;
+    (void)closedir(d);
+    return n;
+}
+
+static void many_fibers_share_few_connections(void **state) {
+    (void)state;
+    struct db *watch = opened(0, 1);
+    uint64_t before = descriptors();
+    for (unsigned connections = 1; connections <= 4; connections++) {
+        struct db *db = opened(DB_READ_ONLY, connections);
+        static struct job j[100];
+        for (size_t i = 0; i < 100; i++) j[i] = (struct job){.db = db, .fn = get, .in = i * 1000};
+        (void)together(j, 100);
+        for (size_t i = 0; i < 100; i++) {
+            if (j[i].st != SR_OK) fail_msg("%s", j[i].err.what);
+            assert_int_equal(j[i].out, i * 1000 + 19);
+        }
+        assert_int_equal(number(watch,
+                                "SELECT count(*) FROM pg_stat_activity WHERE application_name "
+                                "= 'strongroom'"),
+                         1 + connections);
+        assert_int_equal(descriptors(), before + connections);
+        struct db_tx tx = {0};
+        assert_int_equal(db_begin(db, &tx, NULL), SR_E_USAGE);
+        assert_int_equal(number(db, "SELECT 5"), 5); /* outside of fibers */
+        db_close(db);
+    }
+    assert_int_equal(descriptors(), before);
+    db_close(watch);
+}
+
+/* ---- stopping in the middle */
+
+struct stop {
+    struct db *written, *pool;
+    bool within;
+    sr_status sleeper, writer, queued, end;
+    unsigned over;
+};
+
+static void writes_slowly(void *arg) {
+    struct stop *s = arg;
+    struct db_tx tx = {0}, in = {0};
+    struct sr_err err = {0};
+    if (db_begin(s->written, &tx, &err) == SR_OK && db_begin(s->written, &in, &err) == SR_OK &&
+        add(s->written, 1, &err) == SR_OK) {
+        s->within = true;
+        s->writer =
+            db_run(s->written, "SELECT pg_sleep(30) WHERE 1 = $1", DB_ARGS(db_u64(1)), &err);
+        db_rollback(&in); /* it must not wait for the server */
+        s->end = db_commit(&tx, NULL);
+    }
+    s->over++;
+}
+static void reads_slowly(void *arg) {
+    struct stop *s = arg;
+    s->sleeper = db_run(s->pool, "SELECT pg_sleep(30)", DB_NO_ARGS, NULL);
+    s->over++;
+}
+static void waits_in_the_queue(void *arg) {
+    struct stop *s = arg;
+    s->queued = db_run(s->pool, "SELECT 1", DB_NO_ARGS, NULL);
+    s->over++;
+}
+static void stops(void *arg) {
+    struct stop *s = arg;
+    while (!s->within && fiber_sleep(5, NULL) == SR_OK) continue;
+    net_stop();
+}
+
+static void a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody(void **state) {
+    (void)state;
+    struct stop s = {.written = opened(0, 1), .pool = opened(DB_READ_ONLY, 1)};
+    int64_t start = clock_mono_us();
+    assert_int_equal(net_init(NULL), SR_OK);
+    assert_int_equal(fiber_start(reads_slowly, &s, NULL), SR_OK);
+    assert_int_equal(fiber_start(waits_in_the_queue, &s, NULL), SR_OK);
+    assert_int_equal(fiber_start(writes_slowly, &s, NULL), SR_OK);
+    assert_int_equal(fiber_start(stops, &s, NULL), SR_OK);
+    net_run();
+    assert_int_equal(s.over, 3);
+    assert_int_equal(s.sleeper, SR_E_CANCELLED);
+    assert_int_equal(s.queued, SR_E_CANCELLED);
+    assert_int_equal(s.writer, SR_E_CANCELLED);
+    assert_int_equal(s.end, SR_E_UNAVAILABLE);
+    /* both are made again, in fibers too */
+    struct job j[] = {{.db = s.pool, .fn = get, .in = 7}, {.db = s.written, .fn = get, .in = 8}};
+    (void)together(j, 2);
+    assert_true(j[0].st == SR_OK && j[1].st == SR_OK);
+    assert_int_equal(number(s.written, "SELECT count(*) FROM t"), 0);
+    assert_true(clock_mono_us() - start < 10000000);
+    db_close(s.pool);
+    db_close(s.written);
+}
+
+/* ---- a server that comes and goes */
+
+static void all_kinds(struct job *j) {
+    struct sr_err err = {0};
+    j->st =
+        db_get_u64(j->db, "SELECT CAST($1 AS BIGINT)", DB_ARGS(db_u64(j->in)), &j->out, &j->err);
+    struct db_stmt s[] = {{.sql = "SELECT 1"}, {.sql = "SELECT 2"}};
+    sr_status all = db_run_all(j->db, s, 2, &err);
+    if (all != j->st) fail_msg("%d, and all: %d", j->st, all);
+}
+
+static void a_server_may_be_away_for_a_while(void **state) {
+    (void)state;
+    struct db *pool = opened(DB_READ_ONLY, 3), *written = opened(0, 1);
+    struct job j[7];
+    for (int round = 0; round < 4; round++) {
+        if (round == 1 || round == 3) cluster_break(&server);
+        if (round == 2 || round == 3) cluster_serve(&server);
+        for (size_t i = 0; i < 7; i++)
+            j[i] = (struct job){.db = i ? pool : written, .fn = all_kinds, .in = i};
+        if (round == 3) { /* a write is not done again by itself: the first one after it fails */
+            assert_int_equal(add(written, 1, NULL), SR_E_UNAVAILABLE);
+            assert_int_equal(add(written, 1, NULL), SR_OK);
+        }
+        (void)together(j, 7);
+        for (size_t i = 0; i < 7; i++) {
+            if (j[i].st != (round == 1 ? SR_E_UNAVAILABLE : SR_OK))
+                fail_msg("round %d, %zu: %s", round, i, j[i].err.what);
+            if (round == 1) assert_non_null(strstr(j[i].err.hint, "server up"));
+            if (round != 1) assert_int_equal(j[i].out, i);
+        }
+    }
+    db_close(written);
+    db_close(pool);
+}
+
+/* ---- pipes */
+
+#define MANY 3000u
+#define BIG  3000u
+
+static void count_bytes(void *arg, struct db_rows *r) {
+    struct job *j = arg;
+    j->out += db_col_bytes(r, 0).n;
+}
+static void much(struct job *j) {
+    static uint8_t big[BIG];
+    const struct db_val arg = db_blob(slice_of(big, BIG));
+    struct db_stmt *s = sr_calloc_n(MANY, sizeof *s);
+    assert_non_null(s);
+    for (size_t i = 0; i < MANY; i++)
+        s[i] = (struct db_stmt){
+            .sql = "SELECT CAST($1 AS BYTEA)", .args = &arg, .n = 1, .row = count_bytes, .arg = j};
+    j->st = db_run_all(j->db, s, MANY, &j->err);
+    free(s);
+}
+
+static void large_pipes_flow_beside_each_other(void **state) {
+    (void)state;
+    struct db *pool = opened(DB_READ_ONLY, 2), *written = opened(0, 1);
+    struct job j[] = {{.db = pool, .fn = much},
+                      {.db = written, .fn = much},
+                      {.db = pool, .fn = much},
+                      {.db = pool, .fn = much},
+                      {.fn = tick, .in = 1}};
+    (void)together(j, 5);
+    for (size_t i = 0; i < 4; i++) {
+        if (j[i].st != SR_OK) fail_msg("%s", j[i].err.what);
+        assert_int_equal(j[i].out, MANY * BIG);
+    }
+    assert_true(j[4].ticks > 3);
+    db_close(written);
+    db_close(pool);
+}
+
+/* ---- a group over a server */
+
+struct insert {
+    struct commit_job job;
+    uint64_t id;
+};
+static sr_status insert_all(void *role, struct commit_job **jobs, size_t n, struct sr_err *err) {
+    for (size_t i = 0; i < n; i++)
+        SR_TRY(add(role, ((const struct insert *)(const void *)jobs[i])->id, err));
+    return SR_OK;
+}
+static struct commit_group *group;
+static void write_one(struct job *j) {
+    struct insert *i = sr_calloc_n(1, sizeof *i);
+    assert_non_null(i);
+    i->job.run = insert_all;
+    i->id = j->in;
+    struct commit_job *job = &i->job;
+    j->st = commit_do(group, &job, &j->err);
+    free(job);
+}
+
+static void a_group_commits_on_a_server(void **state) {
+    (void)state;
+    static const struct commit_hooks none;
+    struct db *db = opened(0, 1);
+    assert_int_equal(commit_new(db, db, &none, &group, NULL), SR_OK);
+    static struct job j[200];
+    for (size_t i = 0; i < 200; i++) j[i] = (struct job){.fn = write_one, .in = i};
+    (void)together(j, 200);
+    for (size_t i = 0; i < 200; i++)
+        if (j[i].st != SR_OK) fail_msg("%s", j[i].err.what);
+    assert_int_equal(number(db, "SELECT count(*) FROM t"), 200);
+    commit_free(group);
+    db_close(db);
+}
+
+int main(void) {
+    const struct CMUnitTest t[] = {
+        cmocka_unit_test(selects_of_two_fibers_overlap),
+        cmocka_unit_test(a_written_connection_lets_other_fibers_run),
+        cmocka_unit_test(many_fibers_share_few_connections),
+        cmocka_unit_test(a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody),
+        cmocka_unit_test(a_server_may_be_away_for_a_while),
+        cmocka_unit_test(large_pipes_flow_beside_each_other),
+        cmocka_unit_test(a_group_commits_on_a_server),
+    };
+    return cmocka_run_group_tests_name("commit/postgresql in fibers", t, set_up, tear_down);
+}
