@@ -116,6 +116,10 @@ SR_CHECK sr_status eth_send_raw(struct eth_rpc *r, struct slice raw, struct hash
 /* SR_E_NOTFOUND while it is not mined. */
 SR_CHECK sr_status eth_get_receipt(struct eth_rpc *r, const struct hash *tx,
                                    struct eth_receipt *ret, struct sr_err *err);
+/* What a transaction of any kind calls with, as the node says; added to ret. SR_E_NOTFOUND: the
+ * node does not know it. */
+SR_CHECK sr_status eth_get_calldata(struct eth_rpc *r, const struct hash *tx, struct buf *ret,
+                                    struct sr_err *err);
 /* A transaction as it was signed (kinds 0 and 2, no access list), checked against its hash; added
  * to ret. SR_E_NOTFOUND: the node does not know it. */
 SR_CHECK sr_status eth_get_raw_tx(struct eth_rpc *r, const struct hash *tx, struct buf *ret,

@@ -60,20 +60,8 @@ sr_status deal_find(struct sms_chain *c, const struct eth_receipt *r, struct eth
 
 sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx, struct sms_facts *f,
                             struct sr_err *err) {
-    char params[80];
-    cleanup_json struct json *doc = NULL;
-    const struct json_val *result = NULL;
-    struct slice input;
-    (void)snprintf(params, sizeof params, "[\"%s\"]", hash_text(tx).s);
-    SR_TRY(eth_rpc_call(c->rpc, "eth_getTransactionByHash", params, &doc, &result, err));
-    if (!json_str(json_get(result, "input"), &input))
-        return sr_fail(err, SR_E_NOTFOUND, "the node does not know the matching transaction");
     buf_clear(&f->calldata);
-    if (!hex_decode_buf(input, &f->calldata)) {
-        BUF_TRY_MEMORY(&f->calldata, err);
-        return sr_fail(err, SR_E_CHAIN, "the node's answer for a transaction");
-    }
-    SR_TRY(buf_status(&f->calldata, err));
+    SR_TRY(eth_get_calldata(c->rpc, tx, &f->calldata, err));
     struct poco_order o[POCO_KINDS];
     SR_TRY(poco_match_read(buf_slice(&f->calldata), &c->hub, o, err));
     f->app_order = o[POCO_APP];

@@ -166,7 +166,8 @@ sr_status sms_serve(struct sms *s, const char *host, uint16_t port, int listen_f
                                    .cors = true,
                                    .name = "sms",
                                    .health = health,
-                                   .cors_headers = "authorization, content-type, accept"};
+                                   .cors_headers =
+                                       "authorization, content-type, accept, x-contract-origin"};
     SR_TRY(http_serve(&opts, host, port, listen_fd, ret, err));
     http_server_describe(*ret, &sms_docs);
     return SR_OK;
