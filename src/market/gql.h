@@ -76,7 +76,8 @@ typedef enum {
     G_BYTES, /* the same */
     G_NUMID, /* integer as a decimal string */
     G_TEXT,
-    G_BIGINT, /* integer or decimal text as a string */
+    G_BIGINT,  /* integer as a string */
+    G_BIGTEXT, /* the same, held as decimal text without leading zeros */
     G_INT,
     G_BOOL,
     G_RLC,     /* nRLC as a decimal number of RLC, a string */

@@ -140,7 +140,7 @@ static const struct gentity_field task[] = {
     F("id", G_ID, "t.id", NULL),
     F("status", G_STATUS, "t.status", NULL),
     F("deal", G_REF, "t.deal", "Deal"),
-    F("index", G_BIGINT, "t.idx", NULL),
+    F("index", G_BIGTEXT, "t.idx", NULL),
     F("requester", G_REF, "t.requester", "Account"),
     F("contributions", G_LIST, "task", "Contribution"),
     F("consensus", G_BYTES, "CASE WHEN t.status IN (2, 3) THEN t.consensus END", NULL),

@@ -78,16 +78,16 @@ static const struct gentity_field collection[] = {
 static const struct gentity_field subscription_param[] = {
     F("id", G_NUMID, "t.id", NULL),
     F("duration", G_BIGINT, "t.duration", NULL),
-    F("price", G_BIGINT, "t.price", NULL),
+    F("price", G_BIGTEXT, "t.price", NULL),
 };
 static const struct gentity_field rental_param[] = {
     F("id", G_ID, "t.id", NULL),
     F("duration", G_BIGINT, "t.duration", NULL),
-    F("price", G_BIGINT, "t.price", NULL),
+    F("price", G_BIGTEXT, "t.price", NULL),
 };
 static const struct gentity_field sale_param[] = {
     F("id", G_ID, "t.id", NULL),
-    F("price", G_BIGINT, "t.price", NULL),
+    F("price", G_BIGTEXT, "t.price", NULL),
 };
 static const struct gentity_field subscription[] = {
     F("id", G_ID, "t.id", NULL),

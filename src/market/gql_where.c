@@ -103,6 +103,14 @@ bool gsql_value(struct gsql *q, g_type t, const struct gval *v) {
             return false;
         gsql_db(q, db_u64(n));
         return true;
+    case G_BIGTEXT: {
+        char text[U256_DEC_MAX];
+        struct u256 big;
+        if ((v->kind != GV_INT && v->kind != GV_STR) || !u256_from_dec(v->text, &big)) return false;
+        u256_to_dec(text, big);
+        gsql_db(q, db_str(text));
+        return true;
+    }
     case G_BOOL:
         if (v->kind != GV_BOOL) return false;
         gsql_db(q, db_bool(v->b));
@@ -255,6 +263,25 @@ static sr_status put_nested(struct gsql *q, const struct gentity_field *f, const
     return SR_OK;
 }
 
+/* Decimal texts compare as numbers: the longer is the larger. */
+static bool put_longer(struct gsql *q, const struct gentity_field *f, const char *op,
+                       const struct gval *v, unsigned alias) {
+    struct u256 big;
+    char text[U256_DEC_MAX] = "";
+    if ((v->kind == GV_INT || v->kind == GV_STR) && u256_from_dec(v->text, &big))
+        u256_to_dec(text, big);
+    buf_str(&q->text, "LENGTH(");
+    gsql_expr(q, f->col, alias);
+    buf_printf(&q->text, ") %c %zu OR (LENGTH(", op[0], strlen(text));
+    gsql_expr(q, f->col, alias);
+    buf_printf(&q->text, ") = %zu AND ", strlen(text));
+    gsql_expr(q, f->col, alias);
+    buf_printf(&q->text, " %s ", op);
+    if (!put_compared(q, f, v)) return false;
+    buf_str(&q->text, ")");
+    return true;
+}
+
 static sr_status put_condition(struct gsql *q, const struct gentity *e, const struct gval *v,
                                unsigned alias, unsigned depth) {
     static const struct {
@@ -287,6 +314,8 @@ static sr_status put_condition(struct gsql *q, const struct gentity *e, const st
     if (in || not_in) return put_in(q, f, r, not_in, alias, v->key);
     if (contains) return put_contains(q, f, r, alias, v->key);
     if (f->type == G_LIST) return bad_value(q, v->key);
+    if (f->type == G_BIGTEXT && (op[0] == '>' || op[0] == '<') && op[1] != '>')
+        return put_longer(q, f, op, r, alias) ? SR_OK : bad_value(q, v->key);
     gsql_expr(q, f->col, alias);
     buf_printf(&q->text, " %s ", op);
     return put_compared(q, f, r) ? SR_OK : bad_value(q, v->key);
@@ -322,41 +351,56 @@ sr_status gsql_where(struct gsql *q, const struct gentity *e, const struct gval 
     return SR_OK;
 }
 
+/* "<field> <direction>, "; ref: of the entity to which this reference of ours leads. */
+static void put_sorted(struct gsql *q, const struct gentity_field *f,
+                       const struct gentity_field *ref, unsigned alias, const char *direction) {
+    if (strcmp(f->col, "NULL") == 0) return; /* which is no order to a server */
+    for (bool length = f->type == G_BIGTEXT;; length = false) {
+        buf_str(&q->text, length ? "LENGTH(" : "");
+        if (ref) {
+            const struct gentity *te = gx_entity(q->x, ref->target);
+            unsigned in = ++q->alias;
+            buf_str(&q->text, "(SELECT ");
+            gsql_expr(q, f->col, in);
+            buf_printf(&q->text, " FROM %s AS t%u WHERE t%u.id = ", te->table, in, in);
+            gsql_expr(q, ref->col, alias);
+            buf_str(&q->text, ")");
+        } else {
+            gsql_expr(q, f->col, alias);
+        }
+        buf_printf(&q->text, "%s%s, ", length ? ")" : "", direction);
+        if (!length) return;
+    }
+}
+
 /* orderBy: a field, or field__field of a related entity. */
+static bool find_order(struct gx *x, const struct gentity *e, struct slice name,
+                       const struct gentity_field **ret_ref, const struct gentity_field **ret) {
+    *ret_ref = NULL;
+    *ret = gx_field(e, name);
+    if (*ret) return (*ret)->type != G_LIST;
+    for (size_t i = 0; i + 1 < name.n; i++) {
+        if (name.p[i] != '_' || name.p[i + 1] != '_') continue;
+        const struct gentity_field *ref = gx_field(e, slice_of(name.p, i));
+        if (!ref || ref->type != G_REF) return false;
+        *ret_ref = ref;
+        *ret = gx_field(gx_entity(x, ref->target), slice_of(name.p + i + 2, name.n - i - 2));
+        return *ret && (*ret)->type != G_REF && (*ret)->type != G_LIST;
+    }
+    return false;
+}
+
 sr_status gsql_order(struct gsql *q, const struct gentity *e, const struct gsel *s,
                      unsigned alias) {
     const struct gval *by = gx_arg(q->x, s, "orderBy"), *dir = gx_arg(q->x, s, "orderDirection");
     bool desc = dir && slice_is(dir->text, "desc");
-    /* null is more than anything, as in the official service's database */
-    static const char *const rising = " ASC NULLS LAST", *const falling = " DESC NULLS FIRST";
     buf_str(&q->text, " ORDER BY ");
     if (by) {
-        struct slice name = by->text;
-        const struct gentity_field *f = gx_field(e, name);
-        if (!f) {
-            for (size_t i = 0; i + 1 < name.n && !f; i++) {
-                if (name.p[i] != '_' || name.p[i + 1] != '_') continue;
-                const struct gentity_field *ref = gx_field(e, slice_of(name.p, i));
-                if (!ref || ref->type != G_REF) break;
-                const struct gentity *te = gx_entity(q->x, ref->target);
-                const struct gentity_field *tf =
-                    gx_field(te, slice_of(name.p + i + 2, name.n - i - 2));
-                if (!tf || tf->type == G_REF || tf->type == G_LIST) break;
-                unsigned in = ++q->alias;
-                buf_str(&q->text, "(SELECT ");
-                gsql_expr(q, tf->col, in);
-                buf_printf(&q->text, " FROM %s AS t%u WHERE t%u.id = ", te->table, in, in);
-                gsql_expr(q, ref->col, alias);
-                buf_printf(&q->text, ")%s, t%u.id ASC", desc ? falling : rising, alias);
-                return SR_OK;
-            }
-        }
-        if (!f || f->type == G_LIST)
-            return gx_fail(q->x, "Unknown value for `orderBy`:", name, e->name);
-        if (strcmp(f->col, "NULL") != 0) { /* which is no order to a server */
-            gsql_expr(q, f->col, alias);
-            buf_printf(&q->text, "%s, ", desc ? falling : rising);
-        }
+        const struct gentity_field *f, *ref;
+        if (!find_order(q->x, e, by->text, &ref, &f))
+            return gx_fail(q->x, "Unknown value for `orderBy`:", by->text, e->name);
+        /* null is more than anything, as in the official service's database */
+        put_sorted(q, f, ref, alias, desc ? " DESC NULLS FIRST" : " ASC NULLS LAST");
     } else if (e->default_order) {
         gsql_expr(q, e->default_order, alias);
         buf_str(&q->text, ", ");

@@ -188,6 +188,33 @@ static void is_part_of(const char *whole, const char *part) {
     if (strlen(text) < 30 || !strstr(whole, text)) fail_msg("%s is no part of it", part);
 }
 
+static void numbers_that_are_held_as_text_are_numbers(void **state) {
+    (void)state;
+    struct hash deal = a_hash(H_DEAL, 1000); /* has no task so far */
+    char q[512], text[12];
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)snprintf(text, sizeof text, "%u", i);
+        PUT(INTO_TASK_EVENT "($1,$2,$3,3000,$4,$5,1,$1,$1,$1,1,1,1,$1,$1)", HASH(H_TASK, 64000 + i),
+            db_u64(300), db_u64(next_log++), db_hash(&deal), db_str(text));
+    }
+    (void)snprintf(
+        q, sizeof q,
+        "{ deal(id: \"%s\") { a: tasks(orderBy: index, first: 4, skip: 8) { index } b: "
+        "tasks(orderBy: index, orderDirection: desc, first: 3) { index } c: tasks(where: "
+        "{index_gte: 10}, orderBy: index) { index } d: tasks(where: {index_lt: \"2\"}) { "
+        "index } e: tasks(where: {index: 11}) { index } f: tasks(where: {index_in: [9, "
+        "10]}, orderBy: index) { index } } }",
+        hash_text(&deal).s);
+    cleanup_free char *got = graph_ask(true, q, NULL);
+    assert_string_equal(
+        got, "{\"data\":{\"deal\":{\"a\":[{\"index\":\"8\"},{\"index\":\"9\"},{\"index\":\"10\"},{"
+             "\"index\":\"11\"}],\"b\":[{\"index\":\"11\"},{\"index\":\"10\"},{\"index\":\"9\"}],"
+             "\"c\":[{\"index\":\"10\"},{\"index\":\"11\"}],\"d\":[{\"index\":\"0\"},{\"index\":"
+             "\"1\"}],\"e\":[{\"index\":\"11\"}],\"f\":[{\"index\":\"9\"},{\"index\":\"10\"}]}}}");
+    cleanup_free char *wrong = graph_ask(true, "{ tasks(where: {index_gt: \"x\"}) { id } }", NULL);
+    assert_non_null(strstr(wrong, "`index_gt`"));
+}
+
 static void many_parents_have_what_each_has_alone(void **state) {
     (void)state;
     char q[256];
@@ -308,6 +335,7 @@ int main(void) {
         cmocka_unit_test(every_field_of_every_entity_is_as_recorded),
         cmocka_unit_test(a_field_costs_a_statement_whatever_the_rows),
         cmocka_unit_test(they_are_put_in),
+        cmocka_unit_test(numbers_that_are_held_as_text_are_numbers),
         cmocka_unit_test(many_parents_have_what_each_has_alone),
         cmocka_unit_test(an_answer_has_twenty_thousand_rows_at_most),
         cmocka_unit_test(long_conditions_are_asked_in_the_text),
