@@ -180,6 +180,24 @@ SR_CHECK sr_status poco_match_read(struct slice calldata, const struct addr *hub
                                    struct poco_order ret_orders[POCO_KINDS], struct sr_err *err);
 
 /*
+ * poco_match_inside - the next orders in a call that some contract was asked to make
+ *
+ * Contract wallets, relayers and multicalls carry the hub's calldata as bytes inside their own.
+ * Whatever looks like matchOrders or sponsorMatchOrders there is given: the caller compares hashes.
+ *
+ * at          zeroed for the first
+ * ret_orders  as above
+ * SR_E_NOTFOUND: no more, or POCO_MATCH_TRIES looked like one.
+ */
+#define POCO_MATCH_TRIES 64u
+struct poco_match_at {
+    size_t place;
+    unsigned tries;
+};
+SR_CHECK sr_status poco_match_inside(struct slice calldata, struct poco_match_at *at,
+                                     struct poco_order ret_orders[POCO_KINDS], struct sr_err *err);
+
+/*
  * poco_match_check - what matchOrders will say about these four, before any money moves
  *
  * dataset may be NULL. Checks codes 0x00..0x1b except those that need the chain (categories,

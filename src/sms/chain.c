@@ -267,7 +267,9 @@ static sr_status read_facts(struct reading *r, struct sr_err *err) {
         !u256_to_u64(f->deal.bot_size, &f->bot_size))
         return sr_fail(err, SR_E_CHAIN, "the deal's size");
     r->code = "ORDERS_UNKNOWN";
-    if (!r->has_orders || !deal_orders_agree(r->c, f, &r->m)) {
+    bool found = r->has_orders && deal_orders_agree(r->c, f, &r->m);
+    if (!found) found = deal_orders_inside(r->c, &r->m, f);
+    if (!found) {
         struct sr_err e = {0};
         sr_status st = deal_orders_of_sharing(r->c, &r->m, r->receipt.block, r->at, f, &e);
         if (st == SR_E_NOTFOUND) {

@@ -94,7 +94,20 @@ bool deal_orders_agree(const struct sms_chain *c, const struct sms_facts *f,
            (!f->has_dataset || is_order(c, &f->dataset_order, &m->dataset));
 }
 
-/* Matched through another contract, or several deals in one transaction. */
+/* Matched by a contract wallet, a relayer or a multicall, whose calldata carries the hub's. */
+bool deal_orders_inside(struct sms_chain *c, const struct matched *m, struct sms_facts *f) {
+    struct poco_match_at at = {0};
+    struct poco_order o[POCO_KINDS];
+    while (poco_match_inside(buf_slice(&f->calldata), &at, o, NULL) == SR_OK) {
+        f->app_order = o[POCO_APP];
+        f->dataset_order = o[POCO_DATASET];
+        f->request_order = o[POCO_REQUEST];
+        if (deal_orders_agree(c, f, m)) return true;
+    }
+    return false;
+}
+
+/* Matched in a way that no calldata shows. */
 sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m, struct sms_facts *f,
                                 struct sr_err *err) {
     SR_TRY(order_of_market(c, POCO_APP, &m->app, &f->docs[0], &f->app_order, err));

@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Wallet, concat, getAddress, getBytes, hexlify, keccak256, randomBytes, toBeHex, toUtf8Bytes } from "ethers";
+import { Interface, Wallet, concat, getAddress, getBytes, hexlify, keccak256, randomBytes, toBeHex, toUtf8Bytes } from "ethers";
 import { utils } from "iexec";
 import JSZip from "jszip";
 import { create } from "kubo-rpc-client";
-import { Network, iapps, until } from "./network.mjs";
+import { Network, iapps, nonceForgotten, until } from "./network.mjs";
 
 const k = (...parts) => keccak256(concat(parts));
 const hashText = (text) => keccak256(toUtf8Bytes(text));
@@ -41,6 +41,7 @@ describe("contract wallets", { timeout: 240000 }, () => {
   const fields = {
     AppOrder: `address app,uint256 appprice,uint256 volume,bytes32 tag,address datasetrestrict,${restrictions}`,
     DatasetOrder: `address dataset,uint256 datasetprice,uint256 volume,bytes32 tag,address apprestrict,${restrictions}`,
+    WorkerpoolOrder: `address workerpool,uint256 workerpoolprice,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address apprestrict,address datasetrestrict,address requesterrestrict,bytes32 salt`,
     RequestOrder: "address app,uint256 appmaxprice,address dataset,uint256 datasetmaxprice,address workerpool,uint256 workerpoolmaxprice,address requester,uint256 volume,bytes32 tag,uint256 category,uint256 trust,address beneficiary,address callback,string params,bytes32 salt",
   };
   const sign = async (type, order, by = key) => {
@@ -53,16 +54,23 @@ describe("contract wallets", { timeout: 240000 }, () => {
   const none = "0x0000000000000000000000000000000000000000";
 
   // Matches orders of the wallet's with one of the pool's; the deal's id. The transaction is bob's.
-  const match = async (params, { dataset = none, by = key } = {}) => {
+  const match = async (params, { dataset = none, by = key, through } = {}) => {
     const workerpoolorder = (await until(async () => (await bob.orderbook.fetchWorkerpoolOrderbook({ workerpool: n.json.workerpool.address, app, minTag: ["tee", "tdx"], category: 0 })).orders[0])).order;
+    await nonceForgotten();
     const restrict = { workerpoolrestrict: none, requesterrestrict: none, volume: 1, tag: tee };
     const apporder = await sign("AppOrder", { app, appprice: 0, datasetrestrict: none, ...restrict });
     const datasetorder = dataset === none ? undefined : await sign("DatasetOrder", { dataset, datasetprice: 0, apprestrict: app, ...restrict });
     const requestorder = await sign("RequestOrder", { app, appmaxprice: 0, dataset, datasetmaxprice: 0, workerpool: none, workerpoolmaxprice: workerpoolorder.workerpoolprice, requester: wallet,
       volume: 1, tag: tee, category: 0, trust: 0, beneficiary: wallet, callback: none, params: JSON.stringify(params) }, by);
+    if (through) return through([apporder, datasetorder ?? nothing, workerpoolorder, requestorder]);
     const { dealid } = await bob.order.matchOrders({ apporder, workerpoolorder, requestorder, ...(datasetorder && { datasetorder }) }, skip);
     return (await bob.deal.show(dealid)).tasks[0];
   };
+  const nothing = { dataset: none, datasetprice: 0, volume: 0, tag: "0x" + "00".repeat(32), apprestrict: none, workerpoolrestrict: none, requesterrestrict: none, salt: "0x" + "00".repeat(32), sign: "0x" };
+  const tuple = (list) => `tuple(${list},bytes sign)`;
+  const hub = new Interface([
+    `function matchOrders(${["AppOrder", "DatasetOrder", "WorkerpoolOrder", "RequestOrder"].map((t) => tuple(fields[t])).join(",")})`,
+    "event OrdersMatched(bytes32 dealid,bytes32 appHash,bytes32 datasetHash,bytes32 workerpoolHash,bytes32 requestHash,uint256 volume)"]);
   const ended = (task) => until(async () => { const t = (await bob.task.fetchOffchainInfo(task).catch(() => null))?.task; return ["COMPLETED", "FAILED"].includes(t?.status) && t; });
   const unzip = async (task, decrypt) => {
     const archive = Buffer.from(await (await bob.task.fetchResults(task)).arrayBuffer());
@@ -75,6 +83,7 @@ describe("contract wallets", { timeout: 240000 }, () => {
     key = Wallet.createRandom(); // an account that never sends anything
     signer = n.signer(n.account("bob").privateKey);
     ({ address: wallet, origin } = await deploy(key.address));
+    await nonceForgotten();
     const mine = n.cli("bob", ["app", "deploy", join(iapps, "faults")]);
     const { app: seen } = await bob.app.showApp(getAddress(mine.address));
     app = (await bob.app.deployApp({ owner: wallet, name: "a wallet's app", type: "DOCKER", multiaddr: seen.appMultiaddr, checksum: seen.appChecksum })).address;
@@ -118,6 +127,20 @@ describe("contract wallets", { timeout: 240000 }, () => {
     assert.equal(await (await unzip(task)).file("copy").async("string"), file);
     const [row] = (await (await fetch(`${n.json.services.sms}/v1/releases?dataset=${data}`)).json());
     assert.deepEqual([row.outcome, row.task], ["released", task]);
+  });
+
+  test("a deal that a contract makes, as smart accounts do: the orders are in its call", async () => {
+    // execute(address,bytes) of a contract that calls another
+    const account = (await (await signer.sendTransaction({ data: initCode("6044358060646000376000600082600060006004355af100") })).wait()).contractAddress;
+    const execute = new Interface(["function execute(address,bytes)"]);
+    const task = await match({ iexec_args: "ok by-an-account", iexec_result_storage_provider: "ipfs" }, { through: async (orders) => {
+      const data = execute.encodeFunctionData("execute", [n.json.contracts.hub, hub.encodeFunctionData("matchOrders", orders)]);
+      const receipt = await (await signer.sendTransaction({ to: account, data, gasLimit: 3000000 })).wait();
+      const made = receipt.logs.map((l) => hub.parseLog(l)).find((l) => l?.name === "OrdersMatched");
+      return (await bob.deal.show(made.args.dealid)).tasks[0];
+    } });
+    assert.equal((await ended(task)).status, "COMPLETED");
+    assert.equal(await (await unzip(task)).file("result.txt").async("string"), "by-an-account\n");
   });
 
   test("a browser may send the origin", async () => {

@@ -2,6 +2,7 @@
 #include "poco/calls.h"
 #include "poco/functions.h"
 #include "val.h"
+#include <stdlib.h>
 
 static void expect_hex(const struct buf *b, const struct json_val *v, const char *key) {
     struct buf want;
@@ -105,6 +106,67 @@ static void the_orders_are_read_from_every_call_that_matches(void **state) {
     assert_ok(poco_match_read(buf_slice(&b), &hub, got, &e));
     same_orders(got, o);
     buf_done(&b), buf_done(&outer);
+}
+
+/* bytes behind their length, at the end of b */
+static void add_bytes(struct buf *b, struct slice inner, size_t length) {
+    for (int i = 0; i < 24; i++) buf_u8(b, 0);
+    buf_u64(b, length);
+    buf_add(b, inner);
+}
+
+static void the_orders_are_found_in_calls_inside_calls(void **state) {
+    (void)state;
+    struct sr_err e = {0};
+    struct poco_order o[2][POCO_KINDS], got[POCO_KINDS];
+    struct buf b[2], outer;
+    buf_init(&outer, 1u << 20);
+    memset(o, 0, sizeof o);
+    for (int i = 0; i < 2; i++) {
+        buf_init(&b[i], 65536);
+        for (unsigned k = 0; k < POCO_KINDS; k++) {
+            o[i][k].kind = (poco_kind)k;
+            assert_ok(poco_salt(&o[i][k], &e));
+            o[i][k].sign.n = 65;
+            memset(o[i][k].sign.b, (int)(0x10 + k), 65);
+        }
+    }
+    assert_ok(poco_enc_match(&b[0], &o[0][0], &o[0][1], &o[0][2], &o[0][3], &e));
+    assert_ok(poco_enc_sponsor_match(&b[1], &o[1][0], &o[1][1], &o[1][2], &o[1][3], &e));
+    /* at any place: some pack them; with a call that is cut, and one whose length is too long */
+    buf_str(&outer, "a wallet");
+    add_bytes(&outer, buf_slice(&b[0]), b[0].n);
+    add_bytes(&outer, slice_of(b[0].p, 100), 100);
+    add_bytes(&outer, buf_slice(&b[1]), b[1].n);
+    buf_str(&outer, "and padding");
+    add_bytes(&outer, buf_slice(&b[0]), b[0].n + 1);
+    struct poco_match_at at = {0};
+    for (int i = 0; i < 2; i++) {
+        assert_ok(poco_match_inside(buf_slice(&outer), &at, got, &e));
+        same_orders(got, o[i]);
+    }
+    assert_int_equal(poco_match_inside(buf_slice(&outer), &at, got, NULL), SR_E_NOTFOUND);
+    assert_int_equal(poco_match_inside(buf_slice(&outer), &at, got, NULL), SR_E_NOTFOUND);
+    size_t first = 8 + 32 + b[0].n;
+    for (size_t cut = 0; cut < first; cut++) {
+        at = (struct poco_match_at){0};
+        uint8_t *exact = malloc(cut + 1); /* reading behind the end is seen */
+        assert_non_null(exact);
+        memcpy(exact, outer.p, cut);
+        assert_int_equal(poco_match_inside(slice_of(exact, cut), &at, got, NULL), SR_E_NOTFOUND);
+        free(exact);
+    }
+    /* not as itself: that is poco_match_read's */
+    at = (struct poco_match_at){0};
+    assert_int_equal(poco_match_inside(buf_slice(&b[0]), &at, got, NULL), SR_E_NOTFOUND);
+    /* what only looks like one is tried so often and no more */
+    buf_clear(&outer);
+    for (unsigned i = 0; i < POCO_MATCH_TRIES; i++) add_bytes(&outer, slice_of(b[0].p, 40), 40);
+    add_bytes(&outer, buf_slice(&b[0]), b[0].n);
+    at = (struct poco_match_at){0};
+    assert_int_equal(poco_match_inside(buf_slice(&outer), &at, got, NULL), SR_E_NOTFOUND);
+    assert_int_equal(at.tries, POCO_MATCH_TRIES);
+    buf_done(&b[0]), buf_done(&b[1]), buf_done(&outer);
 }
 
 static void what_we_send_a_vault_can_read(void **state) {
@@ -219,6 +281,7 @@ int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(registries_are_called_as_the_npm_client_calls_them),
         cmocka_unit_test(the_orders_are_read_from_every_call_that_matches),
+        cmocka_unit_test(the_orders_are_found_in_calls_inside_calls),
         cmocka_unit_test(what_we_send_a_vault_can_read),
         cmocka_unit_test(official_events_are_read),
         cmocka_unit_test(events_of_sharing_have_the_official_topics),

@@ -408,6 +408,49 @@ static void match_through_contract(struct hash *task, struct hash *tx) {
     *tx = r.tx;
 }
 
+/* A contract that calls another: execute(address,bytes). The deal's task; the transaction. */
+static void match_by_wallet(struct hash *task, struct hash *tx) {
+    static const struct addr at = {{0xc0, 0xdf}};
+    cleanup_buf struct buf params, inner, call;
+    cleanup_receipt struct eth_receipt r = {0};
+    struct hash deal;
+    struct u256 volume;
+    buf_init(&params, 1000);
+    buf_init(&inner, 1u << 16);
+    buf_init(&call, 1u << 16);
+    /* copies the bytes (their length at 68, they at 100) and calls the address at 4 with them */
+    buf_printf(&params, "[\"%s\",\"0x6044358060646000376000600082600060006004355af100\"]",
+               addr_text(&at).s);
+    anvil_do(W.rpc, "anvil_setCode", buf_cstr(&params));
+    must(poco_enc_match(&inner, &W.orders[0], &W.orders[1], &W.orders[2], &W.orders[3], NULL));
+    const struct abi_val args[] = {av_addr(&W.hub), av_bytes(buf_slice(&inner))};
+    must(abi_encode_call(&call, "execute(address,bytes)", args, 2, NULL));
+    send(&W.bob, &at, &call, &r);
+    must(poco_receipt_deal(&W.poco, &r, &deal, &volume, NULL));
+    *task = poco_task_id(&deal, u256_of(0));
+    *tx = r.tx;
+}
+
+FIBER_TEST(orders_matched_by_a_contract_wallet_are_in_its_own_call) {
+    struct sms_facts *f = NULL;
+    struct hash task, tx;
+    const char *code = NULL;
+    struct sr_err e = {0};
+    make_orders(5, true);
+    match_by_wallet(&task, &tx);
+    if (sms_chain_facts(W.chain, &task, &tx, &f, &code, &e) != SR_OK) fail_msg("%s", e.what);
+    for (int k = 0; k < POCO_KINDS; k++) {
+        if (k == POCO_WORKERPOOL) continue;
+        const struct poco_order *got = k == POCO_APP       ? &f->app_order
+                                       : k == POCO_DATASET ? &f->dataset_order
+                                                           : &f->request_order;
+        struct hash a = poco_order_hash(&W.poco.domain, got),
+                    b = poco_order_hash(&W.poco.domain, &W.orders[k]);
+        assert_true(hash_eq(&a, &b));
+    }
+    sms_facts_free(f);
+}
+
 FIBER_TEST(orders_matched_by_a_contract_come_from_the_market) {
     static const struct http_route routes[] = {{"GET", "/{orders}/{hash}", give_order, 0}};
     const struct http_opts opts = {.routes = routes, .n_routes = 1};
@@ -541,6 +584,7 @@ int main(void) {
         cmocka_unit_test(an_order_signed_on_the_chain_counts),
         cmocka_unit_test(a_group_that_changed_its_mind_restricts_its_order),
         cmocka_unit_test(a_bulk_tells_what_is_wrong_with_each_order_of_its_list),
+        cmocka_unit_test(orders_matched_by_a_contract_wallet_are_in_its_own_call),
         cmocka_unit_test(orders_matched_by_a_contract_come_from_the_market),
         cmocka_unit_test(transactions_that_made_no_such_deal_are_refused),
         cmocka_unit_test(a_sold_data_set_has_another_owner),
