@@ -106,12 +106,36 @@ static void put_cell(struct jw *w, g_type t, const struct gcell *c) {
 
 static sr_status write_rows(struct gx *x, const struct glevel *l, uint32_t group, bool one);
 
+static sr_status count_row(struct gx *x) {
+    if (++x->rows > GQL_ROWS_MAX)
+        return sr_fail(x->err, SR_E_TOOBIG, "The answer has more than %u rows", GQL_ROWS_MAX);
+    return SR_OK;
+}
+
+static sr_status write_id_only(struct gx *x, const struct gentity *e, const struct gsel *set,
+                               const struct gcell *id) {
+    if (id->kind == GC_NULL) {
+        jw_null(&x->w);
+        return SR_OK;
+    }
+    SR_TRY(count_row(x));
+    jw_obj(&x->w);
+    for (const struct gsel *s = set; s; s = s->next) {
+        jw_key_slice(&x->w, s->alias);
+        if (slice_is(s->name, "id"))
+            put_cell(&x->w, e->id, id);
+        else
+            jw_cstr(&x->w, e->name);
+    }
+    jw_end_obj(&x->w);
+    return SR_OK;
+}
+
 static sr_status write_row(struct gx *x, const struct glevel *l, size_t row) {
     const struct gcell *c = glevel_row(l, row);
     struct slice kind =
         l->e->interface ? slice_of(c[GL_KIND].p, c[GL_KIND].n) : slice_str(l->e->name);
-    if (++x->rows > GQL_ROWS_MAX)
-        return sr_fail(x->err, SR_E_TOOBIG, "The answer has more than %u rows", GQL_ROWS_MAX);
+    SR_TRY(count_row(x));
     jw_obj(&x->w);
     for (size_t i = 0; i < l->flat.n; i++) {
         const struct gentity_field *f = l->f[i];
@@ -120,6 +144,8 @@ static sr_status write_row(struct gx *x, const struct glevel *l, size_t row) {
         jw_key_slice(&x->w, l->flat.s[i]->alias);
         if (!f)
             jw_str(&x->w, kind);
+        else if (l->id_only[i])
+            SR_TRY(write_id_only(x, gx_entity(x, f->target), l->flat.s[i]->first, &c[l->col[i]]));
         else if (!kid)
             put_cell(&x->w, f->type, &c[l->col[i]]);
         else

@@ -108,6 +108,7 @@ struct glevel {
     const struct gentity_field *f[GQL_FIELDS_MAX]; /* NULL: __typename */
     size_t col[GQL_FIELDS_MAX];                    /* its cell */
     bool is_int[GQL_FIELDS_MAX + 2];
+    bool id_only[GQL_FIELDS_MAX]; /* a reference of which nothing else is asked: no kid */
     size_t cols, n, cap;
     struct gcell *cells; /* of each row: id, kind of an interface, then what was asked for */
     struct buf mem;

@@ -92,6 +92,20 @@ static bool is_number(g_type t) {
            t == G_STATUS;
 }
 
+/* "owner { id }": whether there is one can be asked along with its id, where a plain table says so.
+ */
+static bool is_id_only(const struct gentity *te, const struct gsel *set) {
+    if (te->table[0] == '(') return false;
+    for (const struct gsel *s = set; s; s = s->next) {
+        if (s->kind != GS_FIELD || s->args || s->first ||
+            !(slice_is(s->name, "id") || slice_is(s->name, "__typename")))
+            return false;
+        for (const struct gsel *o = set; o != s; o = o->next)
+            if (slice_eq(o->alias, s->alias)) return false;
+    }
+    return true;
+}
+
 /* Which cell holds which field. */
 static sr_status lay_out(struct gx *x, struct glevel *l) {
     l->is_int[GL_ID] = l->e->id == G_NUMID;
@@ -103,8 +117,9 @@ static sr_status lay_out(struct gx *x, struct glevel *l) {
         l->f[i] = f;
         l->col[i] = GL_ID;
         if (f->type == G_LIST || (f->type != G_REF && strcmp(f->col, "t.id") == 0)) continue;
-        g_type t = f->type == G_REF ? gx_entity(x, f->target)->id : f->type;
-        l->is_int[l->cols] = is_number(t);
+        const struct gentity *te = f->type == G_REF ? gx_entity(x, f->target) : NULL;
+        l->id_only[i] = te && is_id_only(te, l->flat.s[i]->first);
+        l->is_int[l->cols] = is_number(te ? te->id : f->type);
         l->col[i] = l->cols++;
     }
     return SR_OK;
@@ -307,7 +322,7 @@ static sr_status load_all(struct gx *x, struct glevel *l, const struct gask *ask
     SR_TRY(load_rows(x, l, ask));
     SR_TRY(hand_out(x, l, ask->f ? ask->n : 1));
     for (size_t i = 0; i < l->flat.n; i++)
-        if (l->f[i] && (l->f[i]->type == G_REF || l->f[i]->type == G_LIST))
+        if (l->f[i] && (l->f[i]->type == G_REF || l->f[i]->type == G_LIST) && !l->id_only[i])
             SR_TRY(load_kid(x, l, i, depth));
     return SR_OK;
 }

@@ -28,7 +28,13 @@ static void put_columns(struct gsql *q, const struct glevel *l, const struct gas
     for (size_t i = 0; i < l->flat.n; i++) {
         if (!l->f[i] || l->col[i] == GL_ID) continue;
         buf_str(&q->text, ", ");
+        if (l->id_only[i]) {
+            unsigned in = ++q->alias;
+            buf_printf(&q->text, "(SELECT t%u.id FROM %s AS t%u WHERE t%u.id = ", in,
+                       gx_entity(q->x, l->f[i]->target)->table, in, in);
+        }
         gsql_expr(q, l->f[i]->col, alias);
+        if (l->id_only[i]) buf_str(&q->text, ")");
     }
     if (p->to - p->from < 2) return;
     buf_str(&q->text, ", ");
