@@ -100,6 +100,18 @@ void pg_conn_free(struct pg_conn *k) {
     free(k);
 }
 
+static sr_status set(struct pg *db, struct pg_conn *k, const char *sql, bool must,
+                     struct sr_err *err) {
+    PGresult *res = NULL;
+    if (!pq()->PQsendQuery(k->c, sql)) return pg_lost(k, "connect", err);
+    SR_TRY(pg_answer(db, k, &res, err));
+    sr_status st = pg_good(res) || !must ? SR_OK : pg_fail(k->c, res, "connect", err);
+    pq()->PQclear(res);
+    return st;
+}
+
+/* A connection that is given up in the middle of a statement would keep its locks until the server
+ * is done with it, unless that looks whether anybody waits for it. Not every server can. */
 static sr_status settle(struct pg *db, struct pg_conn *k, struct sr_err *err) {
     const char *sql = "SET jit = off; SET standard_conforming_strings = on; "
                       "SET default_transaction_isolation = 'read committed'";
@@ -107,12 +119,10 @@ static sr_status settle(struct pg *db, struct pg_conn *k, struct sr_err *err) {
         sql = "SET jit = off; SET standard_conforming_strings = on; "
               "SET default_transaction_isolation = 'read committed'; "
               "SET default_transaction_read_only = on";
-    PGresult *res = NULL;
-    if (pq()->PQsetnonblocking(k->c, 1) != 0 || !pq()->PQsendQuery(k->c, sql))
-        return pg_lost(k, "connect", err);
-    SR_TRY(pg_answer(db, k, &res, err));
-    sr_status st = pg_good(res) ? SR_OK : pg_fail(k->c, res, "connect", err);
-    pq()->PQclear(res);
+    if (pq()->PQsetnonblocking(k->c, 1) != 0) return pg_lost(k, "connect", err);
+    sr_status st = set(db, k, sql, true, err);
+    if (st == SR_OK)
+        st = set(db, k, "SET client_connection_check_interval = " PG_LOOK_MS, false, err);
     if (st != SR_OK) k->broken = true;
     return st;
 }
@@ -123,6 +133,7 @@ sr_status pg_alive(struct pg *db, struct pg_conn *k, struct sr_err *err) {
     hang_up(k);
     SR_TRY(pg_connect(db->url, db->w, &k->c, err));
     k->broken = false;
+    k->records = pq()->PQsslInUse(k->c) || pq()->PQgssEncInUse(k->c);
     return settle(db, k, err);
 }
 
@@ -143,6 +154,11 @@ static sr_status wait_on_thread(int fd, int events, struct sr_err *err) {
 sr_status pg_io(struct pg *db, struct pg_conn *k, int events, struct sr_err *err) {
     int fd = pq()->PQsocket(k->c);
     if (fd < 0) return pg_lost(k, "wait", err);
+    if (k->records) { /* the rest of a record that did not fit before makes no descriptor readable
+                       */
+        if (!pq()->PQconsumeInput(k->c)) return pg_lost(k, "wait", err);
+        if (!pq()->PQisBusy(k->c)) return SR_OK;
+    }
     sr_status st = db->w ? db->w->ready(fd, events, err) : wait_on_thread(fd, events, err);
     if (st != SR_OK) {
         k->broken = true;

@@ -9,6 +9,7 @@
 #define PG_KEEPALIVE_S   "30" /* silence before it is asked */
 #define PG_KEEPALIVE_GAP "10"
 #define PG_KEEPALIVES    "3"
+#define PG_LOOK_MS       "1000"  /* a server at work looks so often whether its client has left */
 #define PG_UNHEARD_MS    "30000" /* what was sent and nobody confirmed; also for connecting */
 
 struct pq {
@@ -33,6 +34,7 @@ struct pq {
     __typeof__(PQgetisnull) *PQgetisnull;
     __typeof__(PQgetlength) *PQgetlength;
     __typeof__(PQgetvalue) *PQgetvalue;
+    __typeof__(PQgssEncInUse) *PQgssEncInUse;
     __typeof__(PQisBusy) *PQisBusy;
     __typeof__(PQnfields) *PQnfields;
     __typeof__(PQnotifies) *PQnotifies;
@@ -47,6 +49,7 @@ struct pq {
     __typeof__(PQsetNoticeProcessor) *PQsetNoticeProcessor;
     __typeof__(PQsetnonblocking) *PQsetnonblocking;
     __typeof__(PQsocket) *PQsocket;
+    __typeof__(PQsslInUse) *PQsslInUse;
     __typeof__(PQstatus) *PQstatus;
     __typeof__(PQtransactionStatus) *PQtransactionStatus;
 };
@@ -72,6 +75,7 @@ struct pg_stmt {
 struct pg_conn {
     PGconn *c;          /* NULL: to be made */
     bool busy;          /* a statement is under way */
+    bool records;       /* encrypted: libpq may hold more than the socket shows */
     bool broken;        /* in the middle of one: what comes belongs to nobody any more */
     bool lost, unknown; /* why the statement failed: no connection; it has none of our names */
     struct pg_stmt cache[DB_CACHED];

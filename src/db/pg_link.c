@@ -36,6 +36,7 @@ static const struct {
              AT(PQgetisnull),
              AT(PQgetlength),
              AT(PQgetvalue),
+             AT(PQgssEncInUse),
              AT(PQisBusy),
              AT(PQnfields),
              AT(PQnotifies),
@@ -50,6 +51,7 @@ static const struct {
              AT(PQsetNoticeProcessor),
              AT(PQsetnonblocking),
              AT(PQsocket),
+             AT(PQsslInUse),
              AT(PQstatus),
              AT(PQtransactionStatus)};
 

@@ -25,6 +25,29 @@ static int tear_down(void **state) {
     return 0;
 }
 
+static uint64_t descriptors(void) {
+    uint64_t n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d)) n++;
+    (void)closedir(d);
+    return n;
+}
+
+static uint64_t before;
+static int note_descriptors(void **state) {
+    (void)state;
+    if (server.pid) assert_int_equal(net_init(NULL), SR_OK);
+    before = descriptors();
+    return 0;
+}
+static int none_is_left(void **state) {
+    (void)state;
+    assert_int_equal(descriptors(), before);
+    return 0;
+}
+#define TEST(f) cmocka_unit_test_setup_teardown(f, note_descriptors, none_is_left)
+
 static struct db *opened(unsigned flags, unsigned connections) {
     struct db *db = NULL;
     struct sr_err err = {0};
@@ -32,11 +55,10 @@ static struct db *opened(unsigned flags, unsigned connections) {
     if (db_open(server.url, flags, &db, &err) != SR_OK) fail_msg("%s", err.what);
     db_wait_by(db, &commit_fibers, connections);
     if (!(flags & DB_READ_ONLY)) /* before the loop runs it waits all the same */
-        assert_int_equal(db_script(db,
-                                   "DROP TABLE IF EXISTS t; "
-                                   "CREATE TABLE t (id BIGINT PRIMARY KEY, data BYTEA)",
-                                   &err),
-                         SR_OK);
+        if (db_script(db,
+                      "DROP TABLE IF EXISTS t; CREATE TABLE t (id BIGINT PRIMARY KEY, data BYTEA)",
+                      &err) != SR_OK)
+            fail_msg("%s", err.what);
     return db;
 }
 static uint64_t number(struct db *db, const char *sql) {
@@ -126,19 +148,10 @@ static void a_written_connection_lets_other_fibers_run(void **state) {
     db_close(db);
 }
 
-static uint64_t descriptors(void) {
-    uint64_t n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    assert_non_null(d);
-    while (readdir(d)) n++;
-    (void)closedir(d);
-    return n;
-}
-
 static void many_fibers_share_few_connections(void **state) {
     (void)state;
     struct db *watch = opened(0, 1);
-    uint64_t before = descriptors();
+    uint64_t with_it = descriptors();
     for (unsigned connections = 1; connections <= 4; connections++) {
         struct db *db = opened(DB_READ_ONLY, connections);
         static struct job j[100];
@@ -152,13 +165,12 @@ static void many_fibers_share_few_connections(void **state) {
                                 "SELECT count(*) FROM pg_stat_activity WHERE application_name "
                                 "= 'strongroom'"),
                          1 + connections);
-        assert_int_equal(descriptors(), before + connections);
+        assert_int_equal(descriptors(), with_it + connections);
         struct db_tx tx = {0};
         assert_int_equal(db_begin(db, &tx, NULL), SR_E_USAGE);
         assert_int_equal(number(db, "SELECT 5"), 5); /* outside of fibers */
         db_close(db);
     }
-    assert_int_equal(descriptors(), before);
     db_close(watch);
 }
 
@@ -221,9 +233,81 @@ static void a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody(void **stat
     (void)together(j, 2);
     assert_true(j[0].st == SR_OK && j[1].st == SR_OK);
     assert_int_equal(number(s.written, "SELECT count(*) FROM t"), 0);
+    /* the server has noticed: nothing is locked any more */
+    assert_int_equal(db_script(s.written, "DROP TABLE t", NULL), SR_OK);
     assert_true(clock_mono_us() - start < 10000000);
     db_close(s.pool);
     db_close(s.written);
+}
+
+struct halt {
+    struct db *db;
+    sr_status st;
+    struct sr_err err;
+    uint64_t rows;
+    bool wait_for_rows, over;
+};
+static void see(void *arg, struct db_rows *r) {
+    (void)r;
+    ((struct halt *)arg)->rows++;
+}
+static void pipes_slowly(void *arg) {
+    struct halt *h = arg;
+    struct db_stmt s[100];
+    for (size_t i = 0; i < 100; i++)
+        s[i] = (struct db_stmt){.sql = "SELECT repeat('x', 20000)", .row = see, .arg = h};
+    s[70].sql = "SELECT pg_sleep(30)";
+    h->st = db_run_all(h->db, s, 100, &h->err);
+    h->over = true;
+}
+static void reads_once(void *arg) {
+    struct halt *h = arg;
+    h->st = db_run(h->db, "SELECT 1", DB_NO_ARGS, &h->err);
+    h->over = true;
+}
+static void stops_in_the_middle(void *arg) {
+    const struct halt *h = arg;
+    while (h->wait_for_rows && h->rows < 10 && fiber_sleep(1, NULL) == SR_OK) continue;
+    if (!h->wait_for_rows) (void)!fiber_sleep(20, NULL); /* nothing tells */
+    net_stop();
+}
+static int64_t halted(struct halt *h, void (*fn)(void *arg)) {
+    int64_t start = clock_mono_us();
+    assert_int_equal(fiber_start(fn, h, NULL), SR_OK);
+    assert_int_equal(fiber_start(stops_in_the_middle, h, NULL), SR_OK);
+    net_run();
+    assert_true(h->over);
+    return clock_mono_us() - start;
+}
+
+static void a_stop_within_a_pipe_leaves_it(void **state) {
+    (void)state;
+    struct halt h = {.db = opened(0, 1), .wait_for_rows = true};
+    assert_true(halted(&h, pipes_slowly) < 5000000);
+    assert_int_equal(h.st, SR_E_CANCELLED);
+    assert_true(h.rows >= 10 && h.rows <= 70);
+    assert_int_equal(number(h.db, "SELECT 5"), 5);
+    db_close(h.db);
+}
+
+/* It takes the connection (the kernel does) and says nothing. */
+static void a_stop_while_connecting_is_heard(void **state) {
+    (void)state;
+    struct halt h = {.db = opened(DB_READ_ONLY, 1)};
+    assert_int_equal(number(h.db, "SELECT 5"), 5);
+    struct db *other = opened(DB_READ_ONLY, 1);
+    assert_int_equal(db_run(other,
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                            "pg_backend_pid() AND usename = 'strongroom'",
+                            DB_NO_ARGS, NULL),
+                     SR_OK);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    assert_true(halted(&h, reads_once) < 5000000);
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    assert_int_equal(h.st, SR_E_CANCELLED);
+    assert_int_equal(number(h.db, "SELECT 5"), 5);
+    db_close(other);
+    db_close(h.db);
 }
 
 /* ---- a server that comes and goes */
@@ -340,13 +424,15 @@ static void a_group_commits_on_a_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest t[] = {
-        cmocka_unit_test(selects_of_two_fibers_overlap),
-        cmocka_unit_test(a_written_connection_lets_other_fibers_run),
-        cmocka_unit_test(many_fibers_share_few_connections),
-        cmocka_unit_test(a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody),
-        cmocka_unit_test(a_server_may_be_away_for_a_while),
-        cmocka_unit_test(large_pipes_flow_beside_each_other),
-        cmocka_unit_test(a_group_commits_on_a_server),
+        TEST(selects_of_two_fibers_overlap),
+        TEST(a_written_connection_lets_other_fibers_run),
+        TEST(many_fibers_share_few_connections),
+        TEST(a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody),
+        TEST(a_stop_within_a_pipe_leaves_it),
+        TEST(a_stop_while_connecting_is_heard),
+        TEST(a_server_may_be_away_for_a_while),
+        TEST(large_pipes_flow_beside_each_other),
+        TEST(a_group_commits_on_a_server),
     };
     return cmocka_run_group_tests_name("commit/postgresql in fibers", t, set_up, tear_down);
 }

@@ -18,6 +18,7 @@
 struct cluster {
     char dir[64], bin[128], url[192];
     pid_t pid;
+    unsigned port; /* also on 127.0.0.1, by TLS: cluster_certify first; 0: the socket only */
 };
 
 static inline void cluster_drop_rights(void) {
@@ -57,24 +58,46 @@ static inline int cluster_wait(pid_t pid) {
 }
 
 static inline void cluster_serve(struct cluster *c) {
+    char port[16];
+    (void)snprintf(port, sizeof port, "%u", c->port ? c->port : 5432);
     const char *serve[] = {"postgres",
                            "-D",
                            "data",
                            "-k",
                            c->dir,
+                           "-p",
+                           port,
                            "-c",
-                           "listen_addresses=",
+                           c->port ? "listen_addresses=127.0.0.1" : "listen_addresses=",
+                           "-c",
+                           c->port ? "ssl=on" : "ssl=off",
                            "-c",
                            "fsync=off",
                            "-c",
                            "max_connections=40",
                            NULL};
     c->pid = cluster_spawn(c, serve);
-    const char *ready[] = {"pg_isready", "-q", "-h", c->dir, NULL};
+    const char *ready[] = {"pg_isready", "-q", "-h", c->dir, "-p", port, NULL};
     for (int i = 0; cluster_wait(cluster_spawn(c, ready)) != 0; i++) {
         assert_true(i < 2000);
         (void)usleep(10000);
     }
+}
+
+/* A certificate of its own. */
+static inline void cluster_certify(const struct cluster *c) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        cluster_drop_rights();
+        (void)umask(077);
+        if (chdir(c->dir) != 0 || !freopen("log", "a", stderr)) _exit(125);
+        (void)execlp("openssl", "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                     "-keyout", "data/server.key", "-out", "data/server.crt", "-days", "2", "-subj",
+                     "/CN=localhost", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(cluster_wait(pid), 0);
 }
 
 /* The server is gone at once; cluster_serve brings it back with what was committed. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* db_run_all over a PostgreSQL server, and statements that the server does not know (any more). */
 #include "db/db.h"
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,17 +24,20 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static struct db *fresh(void) {
+static struct db *fresh_by(const char *url) {
     struct db *db = NULL;
     struct sr_err err = {0};
-    if (!server.pid) skip();
-    if (db_open(server.url, 0, &db, &err) != SR_OK) fail_msg("%s", err.what);
+    if (db_open(url, 0, &db, &err) != SR_OK) fail_msg("%s", err.what);
     assert_int_equal(db_script(db,
                                "DROP TABLE IF EXISTS t; CREATE TABLE t (id BIGINT PRIMARY KEY, "
                                "data BYTEA)",
                                &err),
                      SR_OK);
     return db;
+}
+static struct db *fresh(void) {
+    if (!server.pid) skip();
+    return fresh_by(server.url);
 }
 static uint64_t number(struct db *db, const char *sql) {
     uint64_t n = 0;
@@ -143,9 +147,7 @@ static void the_failure_of_one_is_told_and_the_connection_stays_good(void **stat
 #define BIG  3000u
 
 /* Far more than the buffers between the two hold, in both directions at once. */
-static void ten_thousand_statements_and_their_answers_fit_through(void **state) {
-    (void)state;
-    struct db *db = fresh();
+static void ten_thousand(struct db *db) {
     struct sr_err err = {0};
     static uint8_t big[BIG];
     static struct db_val args[MANY][2];
@@ -176,6 +178,59 @@ static void ten_thousand_statements_and_their_answers_fit_through(void **state) 
     assert_int_equal(db_run_all(db, s, MANY, NULL), SR_E_CONFLICT);
     assert_int_equal(count(db), 0);
     db_close(db);
+}
+
+static void ten_thousand_statements_and_their_answers_fit_through(void **state) {
+    (void)state;
+    ten_thousand(fresh());
+}
+
+static void large_value(struct db *db) {
+    cleanup_buf struct buf in, out;
+    buf_init(&in, 1u << 25);
+    buf_init(&out, 1u << 25);
+    uint8_t *p = buf_grow(&in, 1u << 24);
+    for (unsigned i = 0; i < 1u << 24; i++) p[i] = (uint8_t)(i * 7 >> 3);
+    assert_int_equal(
+        db_run(db, INSERT, (struct db_val[]){db_u64(1), db_blob(buf_slice(&in))}, 2, NULL), SR_OK);
+    assert_int_equal(
+        db_get_bytes(db, "SELECT data FROM t WHERE id = $1", DB_ARGS(db_u64(1)), &out, NULL),
+        SR_OK);
+    assert_true(slice_eq(buf_slice(&in), buf_slice(&out)));
+    db_close(db);
+}
+
+static void a_large_value_goes_there_and_comes_back(void **state) {
+    (void)state;
+    large_value(fresh());
+}
+
+/* libpq reads whole records, which the socket does not show any more. */
+static void nothing_waits_in_a_record_of_tls(void **state) {
+    (void)state;
+    if (!server.pid) skip();
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof in;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+    (void)close(fd);
+    cluster_certify(&server);
+    cluster_break(&server);
+    server.port = ntohs(in.sin_port);
+    cluster_serve(&server);
+    char url[120];
+    (void)snprintf(url, sizeof url, "postgresql://strongroom@127.0.0.1:%u/postgres?sslmode=require",
+                   server.port);
+    struct db *db = fresh_by(url);
+    assert_int_equal(
+        number(db, "SELECT CAST(ssl AS INT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()"), 1);
+    db_close(db);
+    ten_thousand(fresh_by(url));
+    large_value(fresh_by(url));
+    cluster_break(&server);
+    server.port = 0;
+    cluster_serve(&server);
 }
 
 static uint64_t prepared(struct db *db) {
@@ -331,6 +386,8 @@ int main(void) {
         cmocka_unit_test(results_come_in_the_order_of_the_statements),
         cmocka_unit_test(the_failure_of_one_is_told_and_the_connection_stays_good),
         cmocka_unit_test(ten_thousand_statements_and_their_answers_fit_through),
+        cmocka_unit_test(a_large_value_goes_there_and_comes_back),
+        cmocka_unit_test(nothing_waits_in_a_record_of_tls),
         cmocka_unit_test(a_pipe_may_hold_more_texts_than_are_kept),
         cmocka_unit_test(statements_that_the_server_forgot_are_prepared_again),
         cmocka_unit_test(a_connection_lost_in_a_pipe_is_made_again),
