@@ -119,6 +119,25 @@ FIBER_TEST(polling_a_pipe_waits_for_its_byte) {
     return SR_OK;
 }
 
+static __attribute__((noinline)) sr_status sleep_on_other_words(struct sr_err *err) {
+    volatile char room[4096];
+    memset((void *)(uintptr_t)room, 0xff, sizeof room);
+    sr_status st = fiber_sleep(2, err);
+    return room[7] ? st : SR_E_SYS;
+}
+
+FIBER_TEST(a_wait_for_a_descriptor_that_ended_leaves_no_trace) {
+    int fd[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd) == 0);
+    CHECK(fiber_poll_own_fd(fd[0], POLLIN, 1, NULL) == SR_E_TIMEOUT);
+    CHECK(write(fd[1], "x", 1) == 1);
+    SR_TRY(sleep_on_other_words(err)); /* where the wait had its own */
+    SR_TRY(fiber_poll_own_fd(fd[0], POLLIN, 1000, err));
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+    return SR_OK;
+}
+
 FIBER_TEST(a_descriptor_may_be_waited_for_again_and_again) {
     char c;
     for (int round = 0; round < 3; round++) { /* closed, and its number used again */
@@ -234,6 +253,7 @@ int main(void) {
         cmocka_unit_test(work_goes_on_beside_the_fiber),
         cmocka_unit_test(offloaded_work_is_done_when_it_returns),
         cmocka_unit_test(polling_a_pipe_waits_for_its_byte),
+        cmocka_unit_test(a_wait_for_a_descriptor_that_ended_leaves_no_trace),
         cmocka_unit_test(a_descriptor_may_be_waited_for_again_and_again),
         cmocka_unit_test(two_thousand_fibers_with_deep_stacks_all_end),
         cmocka_unit_test(a_call_inside_a_fiber_is_a_plain_call),
