@@ -269,24 +269,32 @@ sr_status api_challenge(struct http_req *rq, void *sched, struct sr_err *err) {
     return http_reply_json(rq, 200, &b, err);
 }
 
-/* "<digest>_<signature>_<address>" over the challenge given to that address. */
-static sr_status who_asks(struct http_req *rq, struct sched *s, struct addr *ret_who,
-                          struct sr_err *err) {
+/* "<digest>_<signature>_<address>" over the challenge given to that address. Only the requester may
+ * be a contract: for others nobody asks the chain. */
+static sr_status who_asks(struct http_req *rq, struct sched *s, const struct addr *requester,
+                          struct addr *ret_who, struct sr_err *err) {
     struct slice header, digest_text, sig_text, addr_text_, rest;
     struct hash digest;
-    struct sr_signature sig;
     struct addr who, signer;
+    cleanup_buf struct buf sig;
+    buf_init(&sig, POCO_SIGN_MAX);
     if (!http_header(rq, "authorization", &header) ||
         !slice_cut(header, '_', &digest_text, &rest) ||
         !slice_cut(rest, '_', &sig_text, &addr_text_) || !hash_parse(digest_text, &digest) ||
-        !hex_decode(sig_text, sig.b, sizeof sig.b) || !addr_parse(addr_text_, &who))
+        !hex_decode_buf(sig_text, &sig) || sig.n == 0 || !addr_parse(addr_text_, &who)) {
+        BUF_TRY_MEMORY(&sig, err);
         return sr_fail(err, SR_E_AUTH, "the Authorization header is missing or malformed");
+    }
     struct challenge *c = challenge_find(s, &who);
     if (!c) return sr_fail(err, SR_E_AUTH, "no challenge was given to this address");
     struct hash want = eip712_challenge(SERVICE_NAME, s->cfg.chain_id, slice_str(c->text));
-    if (!hash_eq(&want, &digest) ||
-        secp_recover(&want, slice_of(sig.b, sizeof sig.b), &signer, NULL) != SR_OK ||
-        !addr_eq(&signer, &who))
+    bool same = hash_eq(&want, &digest), ok = same && sig.n == sizeof(struct sr_signature);
+    ok = ok && secp_recover(&want, buf_slice(&sig), &signer, NULL) == SR_OK;
+    ok = ok && addr_eq(&signer, &who);
+    if (!ok && same && addr_eq(&who, requester)) /* by its own word (ERC-1271), if it is one */
+        SR_TRY(eth_check_signature(s->rpc, &who, &want, buf_slice(&sig), (struct eth_at){0}, &ok,
+                                   err));
+    if (!ok)
         return sr_fail(err, SR_E_AUTH, "the signature is not this address's over its challenge");
     *ret_who = who;
     return SR_OK;
@@ -296,8 +304,8 @@ static sr_status may_read(struct http_req *rq, struct sched *s, const struct tas
                           struct sr_err *err) {
     struct addr who;
     cleanup_deal_row struct deal_row d = {0};
-    SR_TRY(who_asks(rq, s, &who, err));
     SR_TRY(deal_load(s, &t->deal, &d, err));
+    SR_TRY(who_asks(rq, s, &d.requester, &who, err));
     if (!addr_eq(&who, &d.requester))
         return sr_fail(err, SR_E_REFUSED, "only the requester of the task may read its logs");
     return SR_OK;

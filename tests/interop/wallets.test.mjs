@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Interface, Wallet, concat, getAddress, getBytes, hexlify, keccak256, randomBytes, toBeHex, toUtf8Bytes } from "ethers";
+import { Interface, TypedDataEncoder, Wallet, concat, getAddress, getBytes, hexlify, keccak256, randomBytes, toBeHex, toUtf8Bytes } from "ethers";
 import { utils } from "iexec";
 import JSZip from "jszip";
 import { create } from "kubo-rpc-client";
@@ -21,7 +21,7 @@ const runtime = (owner) => `6020600460003760a43560f81c60205260406064604037602060
 const initCode = (code) => { const size = (code.length / 2).toString(16).padStart(2, "0"); return `0x60${size}600c60003960${size}6000f3${code}`; };
 
 describe("contract wallets", { timeout: 240000 }, () => {
-  let n, bob, key, signer, wallet, origin, app, data;
+  let n, bob, key, signer, wallet, origin, app, data, spoke;
   const file = "name,ward\nzoe,north\n", secret = { app: "the app's word 5519", requester: "the requester's word 6620" };
   const result = generateKeyPairSync("rsa", { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
 
@@ -133,7 +133,7 @@ describe("contract wallets", { timeout: 240000 }, () => {
     // execute(address,bytes) of a contract that calls another
     const account = (await (await signer.sendTransaction({ data: initCode("6044358060646000376000600082600060006004355af100") })).wait()).contractAddress;
     const execute = new Interface(["function execute(address,bytes)"]);
-    const task = await match({ iexec_args: "ok by-an-account", iexec_result_storage_provider: "ipfs" }, { through: async (orders) => {
+    const task = spoke = await match({ iexec_args: "ok by-an-account", iexec_result_storage_provider: "ipfs" }, { through: async (orders) => {
       const data = execute.encodeFunctionData("execute", [n.json.contracts.hub, hub.encodeFunctionData("matchOrders", orders)]);
       const receipt = await (await signer.sendTransaction({ to: account, data, gasLimit: 3000000 })).wait();
       const made = receipt.logs.map((l) => hub.parseLog(l)).find((l) => l?.name === "OrdersMatched");
@@ -141,6 +141,23 @@ describe("contract wallets", { timeout: 240000 }, () => {
     } });
     assert.equal((await ended(task)).status, "COMPLETED");
     assert.equal(await (await unzip(task)).file("result.txt").async("string"), "by-an-account\n");
+  });
+
+  test("the wallet reads its task's logs, a stranger does not", async () => {
+    const get = async (path, headers) => { const r = await fetch(n.json.services.scheduler + path, { headers }); return { status: r.status, json: await r.json() }; };
+    const authorize = async (by, as) => {
+      const c = (await get(`/tasks/logs/challenge?address=${as}&chainId=${n.json.chainId}`)).json;
+      const { EIP712Domain, ...types } = c.types;
+      return { authorization: `${TypedDataEncoder.hash(c.domain, types, c.message)}_${await by.signTypedData(c.domain, types, c.message)}_${as}` };
+    };
+    const r = await get(`/tasks/${spoke}/logs`, await authorize(key, wallet));
+    assert.deepEqual([r.status, r.json.chainTaskId], [200, spoke]);
+    const stranger = Wallet.createRandom();
+    assert.equal((await get(`/tasks/${spoke}/logs`, await authorize(stranger, wallet))).status, 401);
+    assert.equal((await get(`/tasks/${spoke}/logs`, await authorize(stranger, stranger.address))).status, 403);
+    const other = (await deploy(stranger.address)).address; // a wallet, but not the requester: nobody asks it
+    await nonceForgotten();
+    assert.equal((await get(`/tasks/${spoke}/logs`, await authorize(stranger, other))).status, 401);
   });
 
   test("a browser may send the origin", async () => {
