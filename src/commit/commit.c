@@ -15,7 +15,6 @@ struct commit_group {
     const struct commit_hooks *hooks;
     struct list queue, committed; /* wait for a transaction; for the disk */
     struct fmutex db_free;        /* held by whoever has a transaction open */
-    struct fcond told;            /* jobs are done */
     struct fcond turn;            /* the queue has grown, or the disk is idle */
     size_t queued;
     bool runs, syncs; /* its fiber is there */
@@ -63,7 +62,7 @@ static void drop(struct commit_job *j) {
 }
 
 /* why NULL: each has its own result. */
-static void finish(struct commit_group *g, struct list *l, const struct sr_err *why) {
+static void finish(struct list *l, const struct sr_err *why) {
     for (struct commit_job *j = l->first, *next; j; j = next) {
         next = j->next;
         if (why) {
@@ -72,10 +71,10 @@ static void finish(struct commit_group *g, struct list *l, const struct sr_err *
         }
         j->done = true;
         j->running = false;
+        fcond_wake(&j->told);
         if (j->left) drop(j);
     }
     list_init(l);
-    fcond_wake(&g->told);
 }
 
 /* ---- on disk */
@@ -120,7 +119,7 @@ static void syncer(void *arg) {
         sr_status st = ask_disk(g, &e);
         g->lasting = commits;
         if (st == SR_OK && g->hooks->lasts) g->hooks->lasts(g->role);
-        finish(g, &now, st == SR_OK ? NULL : &e);
+        finish(&now, st == SR_OK ? NULL : &e);
         fcond_wake(&g->turn);
     }
     g->syncs = false;
@@ -140,7 +139,7 @@ static void let_last(struct commit_group *g) {
     g->lasting = g->commits;
     if (g->hooks->asked) g->hooks->asked(g->role);
     if (g->hooks->lasts) g->hooks->lasts(g->role);
-    finish(g, &g->committed, NULL);
+    finish(&g->committed, NULL);
 }
 
 /* ---- transactions */
@@ -217,7 +216,7 @@ static void one_transaction(struct commit_group *g) {
         list_move(&done, &again);
         list_move(&done, &rest);
         if (e.code == SR_OK) e.code = st;
-        finish(g, &done, &e);
+        finish(&done, &e);
         return;
     }
     put_back(g, &again);
@@ -236,7 +235,7 @@ static void committer(void *arg) {
             st = fcond_wait(&g->turn, 0, &e);
         if (st == SR_OK) st = fmutex_lock(&g->db_free, &e);
         if (st != SR_OK) { /* the loop stops */
-            finish(g, &g->queue, &e);
+            finish(&g->queue, &e);
             g->queued = 0;
             break;
         }
@@ -273,6 +272,7 @@ bool commit_is_busy(const struct commit_group *g) {
 sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_err *err) {
     struct commit_job *j = *job;
     j->running = j->done = j->left = false;
+    j->told = (struct fcond){0};
     list_add(&g->queue, j);
     g->queued++;
     fcond_wake(&g->turn);
@@ -290,7 +290,7 @@ sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_e
     while (!j->done) {
         struct sr_err e = {0}; /* of a wait that ends when the job does: nobody's */
         int64_t now = clock_mono_us();
-        sr_status st = now < end ? fcond_wait(&g->told, (uint64_t)(end - now) / 1000 + 1, &e)
+        sr_status st = now < end ? fcond_wait(&j->told, (uint64_t)(end - now) / 1000 + 1, &e)
                                  : sr_fail(&e, SR_E_TIMEOUT, "the database takes too long");
         if (st == SR_OK || j->done) continue;
         if (!j->running) {

@@ -37,6 +37,7 @@ struct commit_job {
     bool again;        /* run sets it: not this time, but in the next transaction */
     /* the group's */
     struct commit_job *next;
+    struct fcond told;
     bool running, done, left;
 };
 
