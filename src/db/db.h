@@ -202,13 +202,10 @@ int db_link_fd(const struct db_link *l);
 /* text (may be NULL) gets the words that were told, a line each. */
 SR_CHECK sr_status db_link_poll(struct db_link *l, bool *ret_told, struct buf *text,
                                 struct sr_err *err);
-/* Told when anybody but own (borrowed for the link's life) has committed a db_tell. channel: a
+/* Told when anybody but own (borrowed for the link's life) has committed a NOTIFY. channel: a
  * plain lower-case word. */
 SR_CHECK sr_status db_listen(const char *url, const char *channel, const struct db *own,
                              struct db_link **ret, struct sr_err *err);
-/* text: plain letters and digits, less than 8000; may be empty. */
-SR_CHECK sr_status db_tell(struct db *db, const char *channel, struct slice text,
-                           struct sr_err *err);
 /* Told once, when the lock is ours; it is for as long as the link is open and its connection
  * stands. */
 SR_CHECK sr_status db_queue_for(const char *url, uint32_t lock, struct db_link **ret,

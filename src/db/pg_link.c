@@ -144,17 +144,30 @@ sr_status pg_connect(const char *url, const struct db_waits *w, PGconn **ret, st
 
 struct db_link {
     PGconn *c;
-    bool lock;
+    bool lock, anew;      /* it waits for one; and must begin to, once more */
+    char sql[96];         /* that it waits for */
     const struct db *own; /* what it says is no news */
 };
 
-static sr_status open_link(const char *url, const char *sql, bool lock, struct db_link **ret,
-                           struct sr_err *err) {
+/* Statements with ';', to their end, on the thread. */
+static sr_status run_first(PGconn *c, const char *sql, struct sr_err *err) {
+    if (!calls.PQsendQuery(c, sql)) return pg_fail(c, NULL, "link", err);
+    sr_status st = SR_OK;
+    for (PGresult *res; (res = calls.PQgetResult(c)); calls.PQclear(res))
+        if (st == SR_OK && !pg_good(res)) st = pg_fail(c, res, "link", err);
+    return st;
+}
+
+/* first (may be NULL) is run to its end, then sql begun. */
+static sr_status open_link(const char *url, const char *first, const char *sql, bool lock,
+                           struct db_link **ret, struct sr_err *err) {
     struct db_link *l = sr_calloc_n(1, sizeof *l);
     if (!l) return sr_fail(err, SR_E_NOMEM, "out of memory");
     l->lock = lock;
+    (void)snprintf(l->sql, sizeof l->sql, "%s", sql);
     sr_status st = pg_connect(url, NULL, &l->c, err);
-    if (st == SR_OK && !calls.PQsendQuery(l->c, sql)) st = pg_fail(l->c, NULL, "link", err);
+    if (st == SR_OK && first) st = run_first(l->c, first, err);
+    if (st == SR_OK && !calls.PQsendQuery(l->c, l->sql)) st = pg_fail(l->c, NULL, "link", err);
     if (st != SR_OK) {
         db_link_close(l);
         return st;
@@ -168,43 +181,62 @@ sr_status db_listen(const char *url, const char *channel, const struct db *own,
     char sql[96];
     struct db_link *l;
     (void)snprintf(sql, sizeof sql, "LISTEN %.64s", channel);
-    SR_TRY(open_link(url, sql, false, &l, err));
+    SR_TRY(open_link(url, NULL, sql, false, &l, err));
     l->own = own;
     *ret = l;
     return SR_OK;
 }
 
+/* Whoever waits in a statement keeps its snapshot, and while that is old the server clears away
+ * nothing that others delete or change. So the wait is begun anew now and then. */
+#define LOCK_WAIT "SET lock_timeout = '500ms'"
+
 sr_status db_queue_for(const char *url, uint32_t lock, struct db_link **ret, struct sr_err *err) {
-    char sql[96];
+    char sql[sizeof((struct db_link *)NULL)->sql];
     (void)snprintf(sql, sizeof sql, "SELECT pg_advisory_lock(%u)", lock);
-    return open_link(url, sql, true, ret, err);
+    return open_link(url, LOCK_WAIT, sql, true, ret, err);
 }
 
 int db_link_fd(const struct db_link *l) {
     return calls.PQsocket(l->c);
 }
 
+/* The answers that are there. *ret_told: the lock is ours. */
+static sr_status read_answers(struct db_link *l, bool *ret_told, struct sr_err *err) {
+    sr_status st = SR_OK;
+    for (PGresult *res; st == SR_OK && !calls.PQisBusy(l->c) && (res = calls.PQgetResult(l->c));
+         calls.PQclear(res)) {
+        if (l->lock && pg_class_is(res, "55P03"))
+            l->anew = true;
+        else if (pg_good(res))
+            *ret_told = *ret_told || l->lock;
+        else
+            st = pg_fail(l->c, res, "link", err);
+    }
+    return st;
+}
+
+static void read_news(struct db_link *l, bool *ret_told, struct buf *text) {
+    for (PGnotify *n; (n = calls.PQnotifies(l->c)); calls.PQfreemem(n)) {
+        if (n->be_pid == pg_backend(l->own)) continue;
+        *ret_told = true;
+        if (!text || !n->extra[0]) continue;
+        buf_str(text, n->extra);
+        buf_str(text, "\n");
+    }
+}
+
 sr_status db_link_poll(struct db_link *l, bool *ret_told, struct buf *text, struct sr_err *err) {
     bool told = false;
-    if (!calls.PQconsumeInput(l->c)) return pg_fail(l->c, NULL, "link", err);
-    PGresult *res;
-    while (!calls.PQisBusy(l->c) && (res = calls.PQgetResult(l->c))) {
-        ExecStatusType st = calls.PQresultStatus(res);
-        bool ok = st == PGRES_COMMAND_OK || st == PGRES_TUPLES_OK;
-        if (!ok) (void)!pg_fail(l->c, res, "link", err);
-        calls.PQclear(res);
-        if (!ok) return err ? err->code : SR_E_UNAVAILABLE;
-        told = told || l->lock;
-    }
-    PGnotify *n;
-    while ((n = calls.PQnotifies(l->c))) {
-        bool other = n->be_pid != pg_backend(l->own);
-        told = told || other;
-        if (other && text && n->extra[0]) {
-            buf_str(text, n->extra);
-            buf_str(text, "\n");
-        }
-        calls.PQfreemem(n);
+    struct pollfd more = {.fd = calls.PQsocket(l->c), .events = POLLIN};
+    do { /* to the last byte that is there: whoever waits for it waits for the next one */
+        if (!calls.PQconsumeInput(l->c)) return pg_fail(l->c, NULL, "link", err);
+        SR_TRY(read_answers(l, &told, err));
+        read_news(l, &told, text);
+    } while (poll(&more, 1, 0) == 1 && more.revents == POLLIN);
+    if (l->anew && calls.PQtransactionStatus(l->c) == PQTRANS_IDLE) { /* it has said all of it */
+        l->anew = false;
+        if (!calls.PQsendQuery(l->c, l->sql)) return pg_fail(l->c, NULL, "link", err);
     }
     if (calls.PQstatus(l->c) != CONNECTION_OK) return pg_fail(l->c, NULL, "link", err);
     *ret_told = told;
@@ -215,19 +247,6 @@ void db_link_close(struct db_link *l) {
     if (!l) return;
     if (l->c) calls.PQfinish(l->c);
     free(l);
-}
-
-sr_status db_tell(struct db *db, const char *channel, struct slice text, struct sr_err *err) {
-    if (!db_is_shared(db)) return SR_OK;
-    for (size_t i = 0; i < text.n; i++) /* it stands in the statement */
-        SR_ASSERT(text.p[i] >= '0' && text.p[i] <= 'z' && text.p[i] != '\\');
-    cleanup_buf struct buf sql;
-    buf_init(&sql, 8192);
-    buf_printf(&sql, "NOTIFY %.64s, '", channel);
-    buf_add(&sql, text);
-    buf_str(&sql, "'");
-    SR_TRY(buf_status(&sql, err));
-    return db_script(db, buf_cstr(&sql), err);
 }
 
 sr_status db_lock_in_tx(struct db *db, uint32_t lock, bool shared, struct sr_err *err) {

@@ -18,6 +18,7 @@
 #define LIVE_MIN     500 /* smaller counts are counted */
 #define LIVE_IDLE_US 60000000
 #define SIGNERS      4096
+#define SIGNER_WAYS  4u /* places of the table in which one may be */
 #define RUNNING_MAX  32 /* transactions under way at a count that is kept */
 #define DELTA        9u /* bytes: transaction, +1 or -1 */
 
@@ -187,14 +188,27 @@ sr_status counts_get(struct market *m, const struct filter *f, uint64_t *ret, st
 
 /* ---- signers */
 
-static struct by_signer *signer_slot(struct market *m, poco_kind k, const struct addr *a) {
+/* The first of its places. */
+static struct by_signer *signer_set(struct market *m, poco_kind k, const struct addr *a) {
     size_t h = (size_t)a->b[17] << 16 | (size_t)a->b[18] << 8 | a->b[19];
-    return &m->counts->signers[(h * 4 + (size_t)k) % SIGNERS];
+    return &m->counts->signers[(h * POCO_KINDS + (size_t)k) * SIGNER_WAYS % SIGNERS];
 }
 
 static struct by_signer *signer_known(struct market *m, poco_kind k, const struct addr *a) {
-    struct by_signer *s = signer_slot(m, k, a);
-    return s->known && s->kind == k && addr_eq(&s->signer, a) ? s : NULL;
+    struct by_signer *s = signer_set(m, k, a);
+    for (size_t i = 0; i < SIGNER_WAYS; i++)
+        if (s[i].known && s[i].kind == k && addr_eq(&s[i].signer, a)) return &s[i];
+    return NULL;
+}
+
+/* A free one, else that of whoever has least to count. */
+static struct by_signer *signer_place(struct market *m, poco_kind k, const struct addr *a) {
+    struct by_signer *s = signer_set(m, k, a), *best = s;
+    for (size_t i = 0; i < SIGNER_WAYS; i++) {
+        if (!s[i].known) return &s[i];
+        if (s[i].count < best->count) best = &s[i];
+    }
+    return best;
 }
 
 sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer, uint64_t *ret,
@@ -205,7 +219,7 @@ sr_status counts_open(struct market *m, poco_kind k, const struct addr *signer, 
         SR_TRY(db_get_u64(
             m->db, "SELECT COUNT(*) FROM orders WHERE signer = $1 AND kind = $2 AND status = 0",
             DB_ARGS(db_addr(signer), db_u64(k)), &n, err));
-        s = signer_slot(m, k, signer);
+        s = signer_place(m, k, signer);
         *s = (struct by_signer){*signer, k, true, n};
     }
     *ret = s->count;

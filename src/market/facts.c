@@ -61,26 +61,24 @@ static void get_indexed(void *arg, struct db_rows *r) {
     i->published_ms = db_col_u64(r, 1);
     i->volume = db_col_u64(r, 2);
     i->closed = db_col_u64(r, 3) > 0;
-    i->owned = db_col_u64(r, 4) > 0;
+    struct addr owner = db_col_addr(r, 4);
+    i->owned = !db_col_is_null(r, 4) && addr_eq(&owner, &i->who) && db_col_u64(r, 5) == i->kind;
 }
 
 struct db_stmt indexed_ask(const struct poco_order *o, const struct hash *h, const struct addr *who,
                            struct indexed *ret) {
-#define ASK(deal_column, owned)                                                                    \
+#define ASK(deal_column)                                                                           \
     "SELECT (SELECT status FROM orders WHERE hash = $1),"                                          \
     " (SELECT published FROM orders WHERE hash = $1),"                                             \
     " (SELECT COALESCE(SUM(volume), 0) FROM deal WHERE " deal_column " = $1),"                     \
-    " (SELECT COUNT(*) FROM closed WHERE hash = $1), " owned
-#define OWNED "(SELECT COUNT(*) FROM resource WHERE address = $2 AND kind = $3 AND owner = $4)"
-    static const char *const sql[] = {ASK("app_hash", OWNED), ASK("dataset_hash", OWNED),
-                                      ASK("workerpool_hash", OWNED), ASK("request_hash", "0")};
+    " (SELECT COUNT(*) FROM closed WHERE hash = $1), r.owner, r.kind"                              \
+    " FROM (SELECT 1 AS one) AS o LEFT JOIN resource AS r ON r.address = $2"
+    static const char *const sql[] = {ASK("app_hash"), ASK("dataset_hash"), ASK("workerpool_hash"),
+                                      ASK("request_hash")};
     *ret = (struct indexed){
-        .args = {db_hash(h), db_addr(poco_order_resource(o)), db_u64(o->kind), db_addr(who)}};
-    return (struct db_stmt){.sql = sql[o->kind],
-                            .args = ret->args,
-                            .n = o->kind == POCO_REQUEST ? 1 : 4,
-                            .row = get_indexed,
-                            .arg = ret};
+        .who = *who, .kind = o->kind, .args = {db_hash(h), db_addr(poco_order_resource(o))}};
+    return (struct db_stmt){
+        .sql = sql[o->kind], .args = ret->args, .n = 2, .row = get_indexed, .arg = ret};
 }
 
 bool facts_by_index(struct market *m, const struct poco_order *o, const struct recovered *signature,

@@ -343,13 +343,15 @@ sr_status orders_check_requests(struct market *m, poco_kind k, const struct addr
 
 sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr *resource,
                                const struct addr *owner, uint64_t block, struct sr_err *err) {
+    /* the kind stands in the text, so that the kind's own index serves */
+#define OTHERS(kind)                                                                               \
+    "SELECT hash FROM orders WHERE kind = " kind " AND status = 0 AND resource = $1 AND signer <>" \
+    " $2 LIMIT 256"
+    static const char *const sql[POCO_KINDS] = {OTHERS("0"), OTHERS("1"), OTHERS("2"), OTHERS("3")};
     struct hash h[REQUESTS_AT_ONCE];
     size_t n;
     do {
-        SR_TRY(some_hashes(m,
-                           "SELECT hash FROM orders WHERE kind = $1 AND status = 0 AND resource = "
-                           "$2 AND signer <> $3 LIMIT 256",
-                           DB_ARGS(db_u64(k), db_addr(resource), db_addr(owner)), h, &n, err));
+        SR_TRY(some_hashes(m, sql[k], DB_ARGS(db_addr(resource), db_addr(owner)), h, &n, err));
         for (size_t i = 0; i < n; i++) {
             struct order_row r;
             SR_TRY(order_load(m->db, &h[i], &r, NULL, err));

@@ -62,7 +62,10 @@ struct indexed {
     uint64_t published_ms;
     bool owned, closed;
     uint64_t volume; /* of its deals */
-    struct db_val args[4];
+    /* the question's */
+    struct addr who;
+    poco_kind kind;
+    struct db_val args[2];
 };
 struct db_stmt indexed_ask(const struct poco_order *o, const struct hash *h, const struct addr *who,
                            struct indexed *ret);

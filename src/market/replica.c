@@ -28,6 +28,23 @@ static sr_status wait_told(struct db_link *l, struct buf *text, struct sr_err *e
     }
 }
 
+/* What else comes within NEWS_MS. It is read at once: the server waits for whoever does not. */
+static sr_status gather(struct db_link *l, struct buf *text, struct sr_err *err) {
+    int64_t end = clock_mono_us() + NEWS_MS * 1000;
+    for (int64_t now; (now = clock_mono_us()) < end;) {
+        bool told;
+        struct sr_err e = {0};
+        sr_status st = fiber_poll_fd(db_link_fd(l), POLLIN, (uint64_t)(end - now) / 1000 + 1, &e);
+        if (st == SR_E_TIMEOUT) return SR_OK;
+        if (st == SR_OK) st = db_link_poll(l, &told, text, &e);
+        if (st != SR_OK) {
+            if (err) *err = e;
+            return st;
+        }
+    }
+    return SR_OK;
+}
+
 /* How far the one that indexes has come. */
 static sr_status read_head(struct market *m, struct sr_err *err) {
     cleanup_db_rows struct db_rows *q = NULL;
@@ -59,8 +76,8 @@ static void hear(void *arg) {
         }
         buf_done(&text); /* also of a `bad` one */
         buf_init(&text, NEWS_MAX);
-        if (st == SR_OK) st = fiber_sleep(NEWS_MS, &e);
         if (st == SR_OK) st = wait_told(m->news, &text, &e);
+        if (st == SR_OK) st = gather(m->news, &text, &e);
     }
     if (st != SR_E_CANCELLED) broken(m, &e);
 }

@@ -179,6 +179,7 @@ static const char *const steps[] = {
     /* a challenge is not stored any more: it follows from the seed, the account and how many it has
      * used */
     "DROP TABLE challenge;"
+    "DROP INDEX orders_resource;" /* each kind's own serves */
     "CREATE TABLE challenge_seed (id BIGINT NOT NULL PRIMARY KEY, seed BYTEA NOT NULL);"
     "CREATE TABLE challenge_use (who BYTEA NOT NULL PRIMARY KEY, used BIGINT NOT NULL);",
 };
