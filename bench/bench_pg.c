@@ -5,7 +5,8 @@
  * Each reads one row of 200 bytes by its key. `blocking`: one connection, on the thread; `fiber`:
  * the same, waiting in one fiber; `pool`: 64 fibers share 4 connections; `pipe`: one connection,
  * 64 statements in one go, in a fiber. Prints one line of JSON, with the processor time of this
- * process for each statement.
+ * process for each statement. `peer_`: PostgreSQL's own pgbench doing the same by blocking calls,
+ * with one client, with 4, and with pipes of 64; 0 where it is not installed.
  */
 #include "commit/commit.h"
 #include <fcntl.h>
@@ -92,7 +93,7 @@ static double cpu_us(void) {
 }
 
 static void measure(const char *name, unsigned connections,
-                    sr_status (*fn)(void *arg, struct sr_err *err), bool last) {
+                    sr_status (*fn)(void *arg, struct sr_err *err)) {
     struct db *db = NULL;
     struct sr_err e = {0};
     must(db_open(server.url, DB_READ_ONLY, &db, &e), &e);
@@ -104,9 +105,39 @@ static void measure(const char *name, unsigned connections,
     until = start + (int64_t)seconds * 1000000;
     must(connections ? net_call(fn, db, &e) : fn(db, &e), &e);
     double s = (double)(clock_mono_us() - start) / 1e6;
-    (void)printf("\"%s\": {\"per_s\": %.0f, \"cpu_us\": %.1f}%s", name, (double)done / s,
-                 (cpu_us() - cpu) / (double)done, last ? "}\n" : ", ");
+    (void)printf("\"%s\": {\"per_s\": %.0f, \"cpu_us\": %.1f}, ", name, (double)done / s,
+                 (cpu_us() - cpu) / (double)done);
     db_close(db);
+}
+
+/* What pgbench says last. */
+static void measure_peer(const char *name, const char *clients, unsigned batch, bool last) {
+    struct buf b;
+    char rounds[24];
+    cleanup_free char *script = path_join(server.dir, "script"),
+                      *log = path_join(server.dir, "log");
+    buf_init(&b, 1u << 20);
+    if (batch > 1) buf_str(&b, "\\startpipeline\n");
+    for (unsigned i = 0; i < batch; i++)
+        buf_str(&b, "\\set id random(0, 999)\nSELECT data FROM t WHERE id = :id;\n");
+    if (batch > 1) buf_str(&b, "\\endpipeline\n");
+    SR_ASSERT(fs_write_atomic(script, buf_slice(&b), 0644, NULL) == SR_OK);
+    (void)snprintf(rounds, sizeof rounds, "%llu", (unsigned long long)seconds);
+    const char *argv[] = {"pgbench", "-n",         "-M",       "prepared", "-f", "script",
+                          "-c",      clients,      "-T",       rounds,     "-h", server.dir,
+                          "-U",      "strongroom", "postgres", NULL};
+    uint64_t n = 0;
+    buf_clear(&b);
+    if (cluster_wait(cluster_spawn(&server, argv)) == 0 && fs_read(log, &b, NULL) == SR_OK) {
+        const char *said = NULL;
+        for (const char *p = buf_cstr(&b); (p = strstr(p, "tps = ")); said = p) p += 6;
+        if (said &&
+            !num_u64(slice_of((const uint8_t *)said, strspn(said, "0123456789")), UINT32_MAX, &n))
+            n = 0;
+    }
+    buf_done(&b);
+    (void)printf("\"%s\": {\"per_s\": %llu}%s", name, (unsigned long long)n * batch,
+                 last ? "}\n" : ", ");
 }
 
 int main(int argc, char **argv) {
@@ -132,10 +163,13 @@ int main(int argc, char **argv) {
          &e);
     db_close(db);
     (void)printf("{");
-    measure("blocking", 0, one_fiber, false);
-    measure("fiber", 1, one_fiber, false);
-    measure("pool", CONNECTIONS, many_fibers, false);
-    measure("pipe", 1, batches, true);
+    measure("blocking", 0, one_fiber);
+    measure("fiber", 1, one_fiber);
+    measure("pool", CONNECTIONS, many_fibers);
+    measure("pipe", 1, batches);
+    measure_peer("peer_blocking", "1", 1, false);
+    measure_peer("peer_pool", "4", 1, false);
+    measure_peer("peer_pipe", "1", BATCH, true);
     net_done();
     cluster_stop(&server);
     return 0;
