@@ -55,9 +55,14 @@ static sr_status read_call(struct match_call c[MATCH_CALLS], struct slice data,
     cleanup_abi struct abi_out out = {0};
     const char *sig = sig_of(c, data.p, data.n);
     if (sig) return orders_of(data, sig, ret, err);
-    if (!inner &&
-        abi_decode_call(data, "approveAndCall(address,uint256,bytes)", &out, NULL) == SR_OK &&
-        addr_eq(&out.v[0].addr, hub))
+    struct sr_err e = {0};
+    sr_status st = inner ? SR_E_NOTFOUND
+                         : abi_decode_call(data, "approveAndCall(address,uint256,bytes)", &out, &e);
+    if (st == SR_E_NOMEM) {
+        if (err) *err = e;
+        return st;
+    }
+    if (st == SR_OK && addr_eq(&out.v[0].addr, hub))
         return read_call(c, out.v[2].bytes, hub, true, ret, err);
     return sr_fail(err, SR_E_NOTFOUND, "the transaction called the hub through another contract");
 }
@@ -92,7 +97,13 @@ static sr_status next_inside(struct match_call c[MATCH_CALLS], struct slice call
         size_t n = length_before(p, calldata.n - at->place);
         if (n == 0) continue;
         at->tries++;
-        if (orders_of(slice_of(p, n), sig, ret, NULL) != SR_OK) continue;
+        struct sr_err e = {0};
+        sr_status st = orders_of(slice_of(p, n), sig, ret, &e);
+        if (st == SR_E_NOMEM) { /* it may be one */
+            if (err) *err = e;
+            return st;
+        }
+        if (st != SR_OK) continue;
         at->place++;
         return SR_OK;
     }

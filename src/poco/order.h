@@ -187,7 +187,7 @@ SR_CHECK sr_status poco_match_read(struct slice calldata, const struct addr *hub
  *
  * at          zeroed for the first
  * ret_orders  as above
- * SR_E_NOTFOUND: no more, or POCO_MATCH_TRIES looked like one.
+ * SR_E_NOTFOUND: no more, or POCO_MATCH_TRIES looked like one; SR_E_NOMEM.
  */
 #define POCO_MATCH_TRIES 64u
 struct poco_match_at {

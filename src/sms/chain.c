@@ -167,7 +167,8 @@ static sr_status step_orders(struct reading *r, struct sr_err *err) {
     struct sr_err e = {0};
     sr_status st = deal_orders_of_tx(r->c, &r->match_tx, r->f, &e);
     r->has_orders = st == SR_OK;
-    if (st != SR_E_UNAVAILABLE && st != SR_E_TIMEOUT && st != SR_E_CANCELLED) return SR_OK;
+    if (st != SR_E_UNAVAILABLE && st != SR_E_TIMEOUT && st != SR_E_CANCELLED && st != SR_E_NOMEM)
+        return SR_OK;
     *err = e;
     return st;
 }
@@ -246,6 +247,19 @@ static sr_status step_bulk(struct reading *r, struct sr_err *err) {
     return bulk_read(r->c, r->f, r->at, err);
 }
 
+/* They are not the transaction's own call: where else they may be, the nearest first. */
+static sr_status find_orders(struct reading *r, struct sr_err *err) {
+    struct sr_err e = {0};
+    sr_status st = deal_orders_inside(r->c, &r->m, r->f, &e);
+    if (st == SR_E_NOTFOUND) {
+        e = (struct sr_err){0};
+        st = deal_orders_of_sharing(r->c, &r->m, r->receipt.block, r->at, r->f, &e);
+    }
+    if (st == SR_E_NOTFOUND) return deal_orders_of_market(r->c, &r->m, r->f, err);
+    if (st != SR_OK) *err = e;
+    return st;
+}
+
 static sr_status read_facts(struct reading *r, struct sr_err *err) {
     static const struct step first[] = {
         {step_head, NULL}, {step_receipt, "GET_CHAIN_TASK_FAILED"}, {step_orders, NULL}};
@@ -267,18 +281,7 @@ static sr_status read_facts(struct reading *r, struct sr_err *err) {
         !u256_to_u64(f->deal.bot_size, &f->bot_size))
         return sr_fail(err, SR_E_CHAIN, "the deal's size");
     r->code = "ORDERS_UNKNOWN";
-    bool found = r->has_orders && deal_orders_agree(r->c, f, &r->m);
-    if (!found) found = deal_orders_inside(r->c, &r->m, f);
-    if (!found) {
-        struct sr_err e = {0};
-        sr_status st = deal_orders_of_sharing(r->c, &r->m, r->receipt.block, r->at, f, &e);
-        if (st == SR_E_NOTFOUND) {
-            SR_TRY(deal_orders_of_market(r->c, &r->m, f, err));
-        } else if (st != SR_OK) {
-            *err = e;
-            return st;
-        }
-    }
+    if (!r->has_orders || !deal_orders_agree(r->c, f, &r->m)) SR_TRY(find_orders(r, err));
     SR_TRY(round_of(r, then, SR_ARRAY_LEN(then), err));
     if (f->status == POCO_TASK_UNSET)
         f->contribution_deadline = f->deal.start_time + CONTRIBUTION_PERIODS * f->seconds;

@@ -37,8 +37,9 @@ SR_CHECK sr_status deal_find(struct sms_chain *c, const struct eth_receipt *r, s
 /* Orders of the transaction, not yet compared with the event. */
 SR_CHECK sr_status deal_orders_of_tx(struct sms_chain *c, const struct hash *tx,
                                      struct sms_facts *f, struct sr_err *err);
-/* Orders of this deal from a call inside that transaction's. */
-bool deal_orders_inside(struct sms_chain *c, const struct matched *m, struct sms_facts *f);
+/* Orders of this deal from a call inside that transaction's. SR_E_NOTFOUND. */
+SR_CHECK sr_status deal_orders_inside(struct sms_chain *c, const struct matched *m,
+                                      struct sms_facts *f, struct sr_err *err);
 SR_CHECK sr_status deal_orders_of_market(struct sms_chain *c, const struct matched *m,
                                          struct sms_facts *f, struct sr_err *err);
 /* A deal that a sharing contract made: its orders follow from the contract's rule. */

@@ -95,16 +95,17 @@ bool deal_orders_agree(const struct sms_chain *c, const struct sms_facts *f,
 }
 
 /* Matched by a contract wallet, a relayer or a multicall, whose calldata carries the hub's. */
-bool deal_orders_inside(struct sms_chain *c, const struct matched *m, struct sms_facts *f) {
+sr_status deal_orders_inside(struct sms_chain *c, const struct matched *m, struct sms_facts *f,
+                             struct sr_err *err) {
     struct poco_match_at at = {0};
     struct poco_order o[POCO_KINDS];
-    while (poco_match_inside(buf_slice(&f->calldata), &at, o, NULL) == SR_OK) {
+    for (;;) {
+        SR_TRY(poco_match_inside(buf_slice(&f->calldata), &at, o, err));
         f->app_order = o[POCO_APP];
         f->dataset_order = o[POCO_DATASET];
         f->request_order = o[POCO_REQUEST];
-        if (deal_orders_agree(c, f, m)) return true;
+        if (deal_orders_agree(c, f, m)) return SR_OK;
     }
-    return false;
 }
 
 /* Matched in a way that no calldata shows. */

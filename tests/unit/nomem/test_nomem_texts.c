@@ -110,10 +110,34 @@ static void contract_data_is_read_and_written_or_memory_is_said_to_lack(void **s
     assert_true(nomem_sweep("abi", abi_there_and_back, NULL) > 3);
 }
 
+static sr_status orders_in_a_call(void *arg, struct sr_err *err) {
+    const struct buf *calldata = arg;
+    const struct addr hub = {{7}};
+    struct poco_order o[POCO_KINDS];
+    struct poco_match_at at = {0};
+    sr_status st = poco_match_read(buf_slice(calldata), &hub, o, err);
+    if (st != SR_E_NOTFOUND) return st;
+    if (err) *err = (struct sr_err){0};
+    return poco_match_inside(buf_slice(calldata), &at, o, err);
+}
+
+static void orders_in_calldata_are_found_or_memory_is_said_to_lack(void **state) {
+    (void)state;
+    static const char *const files[] = {CORPUS "/poco_calldata/match",
+                                        CORPUS "/poco_calldata/wallet"};
+    for (size_t i = 0; i < SR_ARRAY_LEN(files); i++) {
+        cleanup_buf struct buf b;
+        buf_init(&b, 1 << 16);
+        assert_int_equal(fs_read(files[i], &b, NULL), SR_OK);
+        assert_true(nomem_sweep("calldata", orders_in_a_call, &b) > 5);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_is_read_and_written_or_memory_is_said_to_lack),
         cmocka_unit_test(orders_are_read_and_written_or_memory_is_said_to_lack),
+        cmocka_unit_test(orders_in_calldata_are_found_or_memory_is_said_to_lack),
         cmocka_unit_test(contract_data_is_read_and_written_or_memory_is_said_to_lack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
