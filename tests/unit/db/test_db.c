@@ -284,6 +284,37 @@ static void the_log_to_ask_the_disk_for_is_there_or_its_loss_is_told(void **stat
     db_close(db);
 }
 
+/* What is committed lies in the log at first; the next one that opens the file does not trust a log
+ * that it has not written. */
+static void
+what_a_killed_writer_left_in_the_log_is_in_the_file_after_the_next_opening(void **state) {
+    (void)state;
+    cleanup_free char *path = path_join(dir, "left"), *copy = path_join(dir, "copy");
+    struct db *db = NULL;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(db_open(path, 0, &db, NULL) == SR_OK && db_migrate(db, schema, 2, NULL) == SR_OK &&
+                      add(db, 1, NULL) == SR_OK
+                  ? 0
+                  : 1);
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_int_equal(how, 0);
+    for (int opened = 0; opened < 2; opened++) {
+        cleanup_buf struct buf b;
+        buf_init(&b, 1u << 20);
+        if (opened) assert_int_equal(db_open(path, 0, &db, NULL), SR_OK);
+        assert_int_equal(fs_read(path, &b, NULL), SR_OK); /* the file without its log */
+        assert_int_equal(fs_write_atomic(copy, buf_slice(&b), 0600, NULL), SR_OK);
+        if (opened) db_close(db);
+        uint64_t n = 0;
+        assert_int_equal(db_open(copy, 0, &db, NULL), SR_OK);
+        sr_status st = db_get_u64(db, "SELECT count(*) FROM t", DB_NO_ARGS, &n, NULL);
+        assert_true(opened ? st == SR_OK && n == 1 : st != SR_OK);
+        db_close(db);
+    }
+}
+
 /* The writer is killed in the middle of its work, again and again: whole transactions are there,
  * halves never. */
 static void a_killed_writer_leaves_whole_transactions(void **state) {
@@ -334,6 +365,8 @@ int main(void) {
         cmocka_unit_test(a_step_that_was_changed_in_place_is_noticed),
         cmocka_unit_test(a_full_disk_a_damaged_file_and_a_foreign_file_have_clear_errors),
         cmocka_unit_test(the_log_to_ask_the_disk_for_is_there_or_its_loss_is_told),
+        cmocka_unit_test(
+            what_a_killed_writer_left_in_the_log_is_in_the_file_after_the_next_opening),
         cmocka_unit_test(a_killed_writer_leaves_whole_transactions),
     };
     return cmocka_run_group_tests_name("db", t, set_up, tear_down);
