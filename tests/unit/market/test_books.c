@@ -245,6 +245,55 @@ FIBER_TEST(every_filter_of_every_book_answers_as_the_tables_say) {
         for (unsigned k = 0; k < 4; k++) one_question((poco_kind)k);
 }
 
+/* Any conditions, whether a list can ask for them or not. */
+static struct filter some_filter(poco_kind k) {
+    static const unsigned addrs[] = {COL_RESOURCE,   COL_SIGNER,    COL_APP,        COL_DATASET,
+                                     COL_WORKERPOOL, COL_REQUESTER, COL_BENEFICIARY};
+    struct filter f;
+    filter_init(&f, k);
+    for (unsigned n = dice(4); n > 0; n--) {
+        unsigned col = addrs[dice(7)];
+        /* columns that a kind has not are null: nobody asks for them */
+        if ((k == POCO_APP && col == COL_APP) || (k == POCO_DATASET && col == COL_DATASET) ||
+            (k == POCO_WORKERPOOL && col == COL_WORKERPOOL) ||
+            (k != POCO_REQUEST && col == COL_BENEFICIARY))
+            continue;
+        struct addr a = col == COL_SIGNER ? some(50 + dice(3)) : some(dice(3));
+        filter_addr(&f, col, dice(2) ? IS : IS_OR_NONE, &a);
+    }
+    struct hash tag = some_tag();
+    for (unsigned i = 0; i < TAG_WORDS; i++)
+        if (dice(6) == 0) filter_i64(&f, COL_TAG + i, HAS_BITS + dice(2), tag_word(&tag, i));
+    if (dice(3) == 0) filter_i64(&f, COL_REMAINING, AT_LEAST, 1 + dice(9));
+    if (dice(4) == 0) filter_i64(&f, COL_CATEGORY, IS, dice(3));
+    if (dice(4) == 0) filter_i64(&f, COL_TRUST, AT_LEAST + dice(2), dice(4));
+    if (dice(6) == 0) filter_i64(&f, COL_BULK, IS, dice(2));
+    return f;
+}
+
+FIBER_TEST(a_filter_says_of_a_row_what_it_says_to_the_database) {
+    struct sr_err e = {0};
+    unsigned some_match = 0;
+    for (unsigned k = 0; k < 4; k++) {
+        cleanup_free struct order_row *rows = sr_calloc_n(ORDERS, sizeof *rows);
+        assert_non_null(rows);
+        for (size_t i = 0; i < ORDERS; i++) {
+            struct hash h = poco_order_hash(&mk->poco.domain, &all[k][i]);
+            assert_ok(order_load(mk->read, &h, &rows[i], NULL, &e));
+        }
+        for (unsigned i = 0; i < 120; i++) {
+            const struct filter f = some_filter((poco_kind)k), g = f;
+            uint64_t there, here = 0;
+            assert_true(filter_same(&f, &g));
+            for (size_t r = 0; r < ORDERS; r++) here += filter_matches(&f, &rows[r]);
+            assert_ok(counts_get(mk, &f, &there, &e));
+            assert_int_equal(here, there);
+            some_match += here > 0 && here < ORDERS;
+        }
+    }
+    assert_true(some_match > 100); /* they do tell orders apart */
+}
+
 FIBER_TEST(pages_follow_each_other_and_say_whether_there_are_more) {
     struct json *whole = get("/apporders?chainId=421614&app=any&dataset=any&workerpool=any&"
                              "requester=any&pageSize=1000");
@@ -391,6 +440,7 @@ FIBER_TEST(presigned_orders_need_no_signature) {
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(every_filter_of_every_book_answers_as_the_tables_say),
+        cmocka_unit_test(a_filter_says_of_a_row_what_it_says_to_the_database),
         cmocka_unit_test(pages_follow_each_other_and_say_whether_there_are_more),
         cmocka_unit_test(contract_wallets_publish_by_their_own_word),
         cmocka_unit_test(presigned_orders_need_no_signature),

@@ -142,6 +142,60 @@ FIBER_TEST(both_serve_and_one_indexes) {
     assert_int_equal(holders, 1);
 }
 
+/* A row that no market is told of. */
+static void put_silently(unsigned i) {
+    struct sr_err e = {0};
+    struct order_insert mem;
+    struct addr none_of_ours = {{5, 5, (uint8_t)(i >> 8), (uint8_t)i}};
+    struct poco_order o = app_order(&none_of_ours, 1);
+    struct hash h = poco_order_hash(&mk->poco.domain, &o);
+    struct order_row row = order_row_of(&o, &h, &none_of_ours, 1, 1000);
+    struct db_stmt s = order_insert_of(&row, SLICE_LIT("{}"), &mem);
+    assert_ok(db_run_all(db, &s, 1, &e));
+}
+
+static void both_count(const char *path, size_t n) {
+    for (size_t i = 0; i < 2; i++) {
+        here(&two[i]);
+        count_becomes(path, n);
+    }
+}
+
+FIBER_TEST(kept_counts_follow_what_either_changes) {
+    struct sr_err e = {0};
+    static const char any[] = "/apporders?chainId=421614&app=any&requester=any&pageSize=10",
+                      two_left[] = "/apporders?chainId=421614&app=any&minVolume=2&pageSize=10";
+    uint64_t n;
+    for (unsigned i = 0; i < 600; i++) put_silently(i);
+    assert_ok(db_get_u64(db, "SELECT COUNT(*) FROM orders WHERE kind = 0 AND status = 0",
+                         DB_NO_ARGS, &n, &e));
+    struct poco_order o[6];
+    struct hash h[6];
+    here(&two[0]);
+    for (unsigned i = 0; i < 6; i++) { /* ready answers of before are no good any more */
+        o[i] = app_order(&app, 2);
+        here(&two[i % 2]);
+        h[i] = publish(ALICE, &o[i]);
+    }
+    both_count(any, n + 6);
+    for (unsigned i = 600; i < 605; i++) put_silently(i); /* only who counts again sees these */
+    for (unsigned i = 0; i < 4; i++) {
+        char body[128];
+        (void)snprintf(body, sizeof body, "{\"orderHash\":\"%s\"}", hash_text(&h[i]).s);
+        here(&two[i / 2]);
+        json_free(unpublish(ALICE, POCO_APP, body, 200));
+        both_count(any, n + 6 - i - 1);
+    }
+    close_order(ALICE, &o[4]); /* by the chain, which one of them follows */
+    both_count(any, n + 1);
+    here(&two[0]);
+    size_t few = count_of(two_left); /* less than is worth keeping */
+    h[0] = publish(ALICE, &o[0]);
+    both_count(any, n + 2);
+    both_count(two_left, few + 1);
+    assert_ok(db_run(db, "DELETE FROM orders WHERE json = '{}'", DB_NO_ARGS, &e));
+}
+
 FIBER_TEST(the_one_that_indexes_is_killed_and_the_other_goes_on) {
     struct sr_err e = {0};
     uint64_t first;
@@ -224,6 +278,7 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "role") == 0) return market_main(argc - 2, argv + 2);
     const struct CMUnitTest t[] = {
         cmocka_unit_test(both_serve_and_one_indexes),
+        cmocka_unit_test(kept_counts_follow_what_either_changes),
         cmocka_unit_test(the_one_that_indexes_is_killed_and_the_other_goes_on),
         cmocka_unit_test(a_lost_server_ends_a_market_with_an_error),
     };
