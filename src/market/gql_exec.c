@@ -177,7 +177,13 @@ static bool is_id(struct gx *x, const struct gentity *e, const struct gval *id) 
     return gsql_value(&q, e->id, id);
 }
 
-static sr_status write_root(struct gx *x, const struct gsel *s) {
+/* What a root field asks for; no level: it is null. */
+struct root {
+    bool one;
+    struct glevel *level;
+};
+
+static sr_status read_root(struct gx *x, const struct gsel *s, struct root *ret) {
     for (size_t i = 0; i < x->schema->n; i++) {
         const struct gentity *e = &x->schema->e[i];
         bool one = e->singular && slice_is(s->name, e->singular);
@@ -187,37 +193,45 @@ static sr_status write_root(struct gx *x, const struct gsel *s) {
         const struct gask ask = {.e = e, .s = s, .id = one ? gx_arg(x, s, "id") : NULL};
         if (one && !ask.id)
             return gx_fail(x, "No value provided for required argument `id` of", s->name, NULL);
-        if (one && !is_id(x, e, ask.id)) {
-            jw_null(&x->w);
-            return SR_OK;
-        }
-        struct glevel *l;
-        SR_TRY(glevel_load(x, &ask, 0, &l));
-        sr_status st = write_rows(x, l, 0, one);
-        x->held = 0; /* of this field's rows */
-        glevel_free(l);
-        return st;
+        ret->one = one;
+        if (one && !is_id(x, e, ask.id)) return SR_OK;
+        return glevel_new(x, &ask, 0, &ret->level);
     }
     return gx_fail(x, "Type `Query` has no field", s->name, NULL);
+}
+
+static sr_status write_roots(struct gx *x, const struct gflat *fl, struct root *roots) {
+    struct glevel *first = NULL, **end = &first;
+    for (size_t i = 0; i < fl->n; i++) {
+        if (slice_is(fl->s[i]->name, "__typename")) continue;
+        SR_TRY(read_root(x, fl->s[i], &roots[i]));
+        *end = roots[i].level;
+        if (*end) end = &(*end)->next;
+    }
+    SR_TRY(glevels_load(x, first));
+    jw_obj(&x->w);
+    jw_key(&x->w, "data");
+    jw_obj(&x->w);
+    for (size_t i = 0; i < fl->n; i++) {
+        jw_key_slice(&x->w, fl->s[i]->alias);
+        if (slice_is(fl->s[i]->name, "__typename"))
+            jw_cstr(&x->w, "Query");
+        else
+            SR_TRY(write_rows(x, roots[i].level, 0, roots[i].one));
+    }
+    jw_end_obj(&x->w);
+    jw_end_obj(&x->w);
+    return SR_OK;
 }
 
 static sr_status write_data(struct gx *x, const struct gdef *op) {
     static const struct gentity query = {.name = "Query"};
     struct gflat fl = {.n = 0};
+    struct root roots[GQL_FIELDS_MAX] = {{0}};
     SR_TRY(gql_flatten(x, &query, op->first, slice_of(NULL, 0), &fl, 0));
-    jw_obj(&x->w);
-    jw_key(&x->w, "data");
-    jw_obj(&x->w);
-    for (size_t i = 0; i < fl.n; i++) {
-        jw_key_slice(&x->w, fl.s[i]->alias);
-        if (slice_is(fl.s[i]->name, "__typename"))
-            jw_cstr(&x->w, "Query");
-        else
-            SR_TRY(write_root(x, fl.s[i]));
-    }
-    jw_end_obj(&x->w);
-    jw_end_obj(&x->w);
-    return SR_OK;
+    sr_status st = write_roots(x, &fl, roots);
+    for (size_t i = 0; i < fl.n; i++) glevel_free(roots[i].level);
+    return st;
 }
 
 /* ---- documents */

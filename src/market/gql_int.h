@@ -15,6 +15,7 @@
 #define GQL_INNER_MAX  64         /* columns that they use */
 #define GQL_KEYS       24u        /* parents whose ids are a value each */
 #define GQL_KEYS_MAX   5000u      /* parents in one statement */
+#define GQL_TOGETHER   16u        /* statements that are asked at once */
 #define GQL_PLAIN_MAX  2000u      /* rows of several parents that are counted here: gql_rows.c */
 #define GQL_IDS_MAX    (4u << 20) /* bytes that are held but not written, at most */
 
@@ -57,7 +58,8 @@ void gsql_init(struct gsql *q, struct gx *x);
 void gsql_clear(struct gsql *q, bool literal);
 void gsql_done(struct gsql *q);
 #define cleanup_gsql __attribute__((cleanup(gsql_done)))
-SR_CHECK sr_status gsql_select(struct gsql *q, struct db_rows **ret_rows);
+/* As a statement; its args (of DB_PARAMS_MAX) are filled. */
+SR_CHECK sr_status gsql_stmt(struct gsql *q, struct db_val *args, struct db_stmt *ret);
 
 void gsql_db(struct gsql *q, struct db_val v); /* copied */
 /* False: no value of that type. */
@@ -94,6 +96,26 @@ struct gflat {
     size_t n;
 };
 
+/* Which rows of an entity are asked for. */
+struct gask {
+    const struct gentity *e;
+    const struct gsel *s;
+    const struct gval *id;         /* of one row; NULL: see f */
+    const struct gentity_field *f; /* a field of the level above; NULL: any row */
+    g_type key;                    /* what its keys are */
+    const struct gcell **keys;     /* different ones, sorted; owned by the level */
+    size_t n;
+};
+/* One statement: keys from..to of those that are asked for. */
+struct gpart {
+    size_t from, to;
+    bool numbered; /* rows of each parent: from skip on, first of them */
+    uint64_t first, skip;
+};
+/* The most rows that a statement for several parents gives when they are not numbered, and one. */
+static inline uint64_t gpart_plain(const struct gpart *p) {
+    return GQL_PLAIN_MAX + 2 * (p->to - p->from);
+}
 #define GROUP_NONE UINT32_MAX
 struct glevel;
 struct gkid {
@@ -116,39 +138,34 @@ struct glevel {
     uint32_t *first, *order; /* rows of group g: order[first[g]] to order[first[g + 1] - 1] */
     size_t groups;
     struct gkid *kids[GQL_FIELDS_MAX]; /* NULL: a scalar, or nobody has one */
+    /* while it is loaded */
+    struct gask ask;
+    struct gpart part;
+    struct gsql q;
+    struct gx *x;
+    unsigned depth;
+    bool cut;         /* the database must count each parent's rows */
+    bool more;        /* there were too many to count them here: none was kept */
+    uint32_t *had;    /* of each key of the part */
+    uint64_t seen;    /* of the part */
+    size_t n0, held0; /* before the part */
+    sr_status st;
+    struct glevel *next; /* of those that are loaded together */
 };
 static inline const struct gcell *glevel_row(const struct glevel *l, size_t row) {
     return l->cells + row * l->cols;
 }
 enum { GL_ID, GL_KIND, GL_FIRST_FIELD };
 
-/* Which rows of an entity are asked for. */
-struct gask {
-    const struct gentity *e;
-    const struct gsel *s;
-    const struct gval *id;           /* of one row; NULL: see f */
-    const struct gentity_field *f;   /* a field of the level above; NULL: any row */
-    g_type key;                      /* what its keys are */
-    const struct gcell *const *keys; /* different ones, sorted */
-    size_t n;
-};
-/* One statement: keys from..to of those that are asked for. */
-struct gpart {
-    size_t from, to;
-    bool numbered; /* rows of each parent: from skip on, first of them */
-    uint64_t first, skip;
-};
-/* The most rows that a statement for several parents gives when they are not numbered, and one. */
-static inline uint64_t gpart_plain(const struct gpart *p) {
-    return GQL_PLAIN_MAX + 2 * (p->to - p->from);
-}
 /* gql_select.c: the text, with values beside it or in it. Fewer keys if it were too long else.
  * Columns: as the level's cells; where there are several keys, the parent's id as the last. */
 SR_CHECK sr_status gsql_level(struct gsql *q, const struct glevel *l, const struct gask *ask,
                               struct gpart *p);
-/* Loads them and all that hangs on them. ret is owned: glevel_free. */
-SR_CHECK sr_status glevel_load(struct gx *x, const struct gask *ask, unsigned depth,
-                               struct glevel **ret);
+/* Checks what is asked. Takes ask's keys. ret is owned: glevel_free. */
+SR_CHECK sr_status glevel_new(struct gx *x, const struct gask *ask, unsigned depth,
+                              struct glevel **ret);
+/* Loads these levels (a list by `next`) and all that hangs on them. */
+SR_CHECK sr_status glevels_load(struct gx *x, struct glevel *levels);
 void glevel_free(struct glevel *l); /* accepts NULL */
 
 SR_CHECK sr_status gql_flatten(struct gx *x, const struct gentity *e, const struct gsel *set,

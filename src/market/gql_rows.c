@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * gql_rows.c - loads a query's tree, level by level: one statement a field, whatever the number of
- * rows above
+ * rows above; those of all fields of a depth go to a server together
  *
  * The rows of a field of all parents are asked for together, "link IN (...)", and handed to their
  * parents by the link's value. A list's `first` and `skip` count for each parent: with one parent
@@ -200,78 +200,69 @@ static sr_status add_row(struct gx *x, struct glevel *l, struct db_rows *q, uint
     return buf_status(&l->mem, x->err);
 }
 
-/* The rows of one statement. *ret_more: there are too many of them to count them here; none was
- * kept. */
-static sr_status read_rows(struct gx *x, struct glevel *l, const struct gask *ask, struct gsql *s,
-                           const struct gpart *p, bool *ret_more) {
-    cleanup_db_rows struct db_rows *q = NULL;
-    bool many = p->to - p->from > 1, count = many && ask->f->type == G_LIST && !p->numbered;
-    cleanup_free uint32_t *had = many ? sr_calloc_n(p->to - p->from, sizeof *had) : NULL;
-    const size_t rows = l->n, bytes_held = l->mem.n, held = x->held;
-    const uint64_t loaded = x->loaded;
-    size_t seen = 0;
-    if (many && !had) return sr_fail(x->err, SR_E_NOMEM, "graphql");
-    *ret_more = false;
-    SR_TRY(gsql_select(s, &q));
-    while (db_next(q)) {
-        uint32_t group = (uint32_t)p->from;
-        if (count && ++seen > gpart_plain(p)) {
-            *ret_more = true;
-            break;
-        }
-        if (many) { /* the parent's id is ours where a reference led here, else the last column */
-            bool ref = ask->f->type == G_REF;
-            struct slice bytes = {0};
-            struct gcell c = read_cell(q, ref ? GL_ID : l->cols, ask->key == G_NUMID, &bytes);
-            if (c.kind == GC_BYTES) c.p = bytes.p;
-            group = group_of(ask, &c);
-            if (group == GROUP_NONE || group < p->from || group >= p->to) continue;
-            uint64_t most = ref ? 1 : count ? p->first : UINT64_MAX;
-            if (had[group - p->from]++ >= most) continue;
-        }
-        SR_TRY(add_row(x, l, q, group));
+static sr_status take_row(struct glevel *l, struct db_rows *q) {
+    const struct gpart *p = &l->part;
+    const struct gask *ask = &l->ask;
+    if (p->to - p->from < 2) return add_row(l->x, l, q, (uint32_t)p->from);
+    /* the parent's id is ours where a reference led here, else the last column */
+    const bool ref = ask->f->type == G_REF, count = !ref && !p->numbered;
+    if (count && ++l->seen > gpart_plain(p)) {
+        l->more = true;
+        return SR_OK;
     }
-    SR_TRY(db_end(sr_take_ptr(q), x->err));
-    if (!*ret_more) return SR_OK;
-    l->n = rows;
-    l->mem.n = bytes_held;
-    x->loaded = loaded;
-    x->held = held;
-    return SR_OK;
+    struct slice bytes = {0};
+    struct gcell c = read_cell(q, ref ? GL_ID : l->cols, ask->key == G_NUMID, &bytes);
+    if (c.kind == GC_BYTES) c.p = bytes.p;
+    uint32_t group = group_of(ask, &c);
+    if (group == GROUP_NONE || group < p->from || group >= p->to) return SR_OK;
+    uint64_t most = ref ? 1 : count ? p->first : UINT64_MAX;
+    return l->had[group - p->from]++ < most ? add_row(l->x, l, q, group) : SR_OK;
 }
 
-static sr_status load_rows(struct gx *x, struct glevel *l, const struct gask *ask) {
-    cleanup_gsql struct gsql q;
-    uint64_t first = 1, skip = 0;
-    bool list = !ask->id && !(ask->f && ask->f->type == G_REF);
-    gsql_init(&q, x);
-    if (list) {
-        SR_TRY(number_arg(x, ask->s, "first", GQL_FIRST, GQL_FIRST_MAX, &first));
-        SR_TRY(number_arg(x, ask->s, "skip", 0, GQL_SKIP_MAX, &skip));
+static void on_row(void *arg, struct db_rows *q) {
+    struct glevel *l = arg;
+    if (l->st == SR_OK && !l->more) l->st = take_row(l, q);
+}
+
+/* The next part of a level's keys, as a statement. */
+static sr_status next_part(struct glevel *l, struct db_val *args, struct db_stmt *ret) {
+    struct gpart *p = &l->part;
+    const size_t all = l->ask.f ? l->ask.n : 1;
+    const size_t most = db_is_shared(l->x->m->read) ? GQL_KEYS_MAX : l->cut ? 1 : GQL_KEYS;
+    p->to = all - p->from > most ? p->from + most : all;
+    p->numbered = l->cut && p->to - p->from > 1;
+    SR_TRY(gsql_level(&l->q, l, &l->ask, p));
+    free(l->had);
+    l->had = sr_calloc_n(p->to - p->from, sizeof *l->had);
+    if (!l->had) return sr_fail(l->x->err, SR_E_NOMEM, "graphql");
+    l->more = false;
+    l->seen = 0;
+    l->n0 = l->n;
+    l->held0 = l->mem.n;
+    *ret = (struct db_stmt){.row = on_row, .arg = l};
+    return gsql_stmt(&l->q, args, ret);
+}
+
+/* Its rows have come; those of a part that had too many are given back, it is asked again. */
+static sr_status part_over(struct glevel *l) {
+    if (l->st != SR_OK) return l->st;
+    if (!l->more) {
+        l->part.from = l->part.to;
+        return SR_OK;
     }
-    const bool server = db_is_shared(x->m->read);
-    /* would a list's limits cut anything? Then the database must count for each parent */
-    bool cut = list && (skip || first < GQL_FIRST);
-    for (size_t from = 0, all = ask->f ? ask->n : 1; from < all;) {
-        const size_t most = server ? GQL_KEYS_MAX : cut ? 1 : GQL_KEYS;
-        struct gpart p = {.from = from, .first = first, .skip = skip};
-        bool more = false;
-        p.to = all - from > most ? from + most : all;
-        p.numbered = cut && p.to - from > 1;
-        SR_TRY(gsql_level(&q, l, ask, &p));
-        SR_TRY(read_rows(x, l, ask, &q, &p, &more));
-        if (more)
-            cut = true;
-        else
-            from = p.to;
-    }
-    for (size_t i = 0; i < l->n * l->cols; i++)
-        if (l->cells[i].kind == GC_BYTES) l->cells[i].p = l->mem.p + l->cells[i].at;
+    l->cut = true;
+    l->x->loaded -= l->n - l->n0;
+    l->x->held -= l->mem.n - l->held0;
+    l->n = l->n0;
+    l->mem.n = l->held0;
     return SR_OK;
 }
 
 /* Rows by group, each group's in the order in which they came. */
-static sr_status hand_out(struct gx *x, struct glevel *l, size_t groups) {
+static sr_status hand_out(struct gx *x, struct glevel *l) {
+    const size_t groups = l->ask.f ? l->ask.n : 1;
+    for (size_t i = 0; i < l->n * l->cols; i++)
+        if (l->cells[i].kind == GC_BYTES) l->cells[i].p = l->mem.p + l->cells[i].at;
     l->groups = groups;
     l->first = sr_calloc_n(groups + 2, sizeof *l->first);
     l->order = sr_calloc_n(l->n + 1, sizeof *l->order);
@@ -285,16 +276,21 @@ static sr_status hand_out(struct gx *x, struct glevel *l, size_t groups) {
 
 /* ---- what hangs on them */
 
-static sr_status load_kid(struct gx *x, struct glevel *l, size_t field, unsigned depth) {
+/* The level for a field; ret: where it goes in the list of those to load. NULL stays there where
+ * nobody has any. */
+static sr_status make_kid(struct gx *x, struct glevel *l, size_t field, struct glevel **ret) {
     const struct gentity_field *f = l->f[field];
     const struct slice *only = &l->flat.only[field];
     const struct gentity *te = gx_entity(x, f->target);
-    cleanup_free const struct gcell **keys = sr_calloc_n(l->n + 1, sizeof(struct gcell *));
+    const struct gcell **keys = sr_calloc_n(l->n + 1, sizeof(struct gcell *));
     struct gkid *kid = sr_calloc_n(1, sizeof *kid);
     size_t n = 0, different = 0;
     if (kid) kid->of = sr_calloc_n(l->n + 1, sizeof *kid->of);
     l->kids[field] = kid;
-    if (!keys || !kid || !kid->of) return sr_fail(x->err, SR_E_NOMEM, "graphql");
+    if (!keys || !kid || !kid->of) {
+        free(keys);
+        return sr_fail(x->err, SR_E_NOMEM, "graphql");
+    }
     for (size_t i = 0; i < l->n; i++) {
         const struct gcell *row = glevel_row(l, i);
         if (only->n && !slice_eq(*only, slice_of(row[GL_KIND].p, row[GL_KIND].n))) continue;
@@ -310,34 +306,97 @@ static sr_status load_kid(struct gx *x, struct glevel *l, size_t field, unsigned
                              .keys = keys,
                              .n = different};
     for (size_t i = 0; i < l->n; i++) kid->of[i] = group_of(&ask, &glevel_row(l, i)[l->col[field]]);
-    if (different == 0) return SR_OK;
-    return glevel_load(x, &ask, depth + 1, &kid->level);
-}
-
-static sr_status load_all(struct gx *x, struct glevel *l, const struct gask *ask, unsigned depth) {
-    if (depth > GQL_DEPTH_MAX) return sr_fail(x->err, SR_E_USAGE, "nested too deep");
-    SR_TRY(check_args(x, l->e, ask->s, ask->id || (ask->f && ask->f->type == G_REF)));
-    SR_TRY(gql_flatten(x, l->e, ask->s->first, slice_of(NULL, 0), &l->flat, 0));
-    SR_TRY(lay_out(x, l));
-    SR_TRY(load_rows(x, l, ask));
-    SR_TRY(hand_out(x, l, ask->f ? ask->n : 1));
-    for (size_t i = 0; i < l->flat.n; i++)
-        if (l->f[i] && (l->f[i]->type == G_REF || l->f[i]->type == G_LIST) && !l->id_only[i])
-            SR_TRY(load_kid(x, l, i, depth));
+    if (different == 0) {
+        free(keys);
+        return SR_OK;
+    }
+    SR_TRY(glevel_new(x, &ask, l->depth + 1, &kid->level));
+    *ret = kid->level;
     return SR_OK;
 }
 
-sr_status glevel_load(struct gx *x, const struct gask *ask, unsigned depth, struct glevel **ret) {
+/* The levels under one that is complete, appended to a list. */
+static sr_status make_kids(struct gx *x, struct glevel *l, struct glevel ***end) {
+    SR_TRY(hand_out(x, l));
+    for (size_t i = 0; i < l->flat.n; i++) {
+        if (!l->f[i] || (l->f[i]->type != G_REF && l->f[i]->type != G_LIST) || l->id_only[i])
+            continue;
+        SR_TRY(make_kid(x, l, i, *end));
+        if (**end) *end = &(**end)->next;
+    }
+    return SR_OK;
+}
+
+static sr_status check_all(struct gx *x, struct glevel *l) {
+    const struct gask *ask = &l->ask;
+    bool one = ask->id || (ask->f && ask->f->type == G_REF);
+    l->part.first = 1;
+    if (l->depth > GQL_DEPTH_MAX) return sr_fail(x->err, SR_E_USAGE, "nested too deep");
+    SR_TRY(check_args(x, l->e, ask->s, one));
+    SR_TRY(gql_flatten(x, l->e, ask->s->first, slice_of(NULL, 0), &l->flat, 0));
+    SR_TRY(lay_out(x, l));
+    if (one) return SR_OK;
+    SR_TRY(number_arg(x, ask->s, "first", GQL_FIRST, GQL_FIRST_MAX, &l->part.first));
+    SR_TRY(number_arg(x, ask->s, "skip", 0, GQL_SKIP_MAX, &l->part.skip));
+    /* would the limits cut anything? */
+    l->cut = l->part.skip || l->part.first < GQL_FIRST;
+    return SR_OK;
+}
+
+sr_status glevel_new(struct gx *x, const struct gask *ask, unsigned depth, struct glevel **ret) {
     struct glevel *l = sr_calloc_n(1, sizeof *l);
-    if (!l) return sr_fail(x->err, SR_E_NOMEM, "graphql");
+    if (!l) {
+        free(ask->keys);
+        return sr_fail(x->err, SR_E_NOMEM, "graphql");
+    }
+    l->x = x;
     l->e = ask->e;
+    l->ask = *ask;
+    l->depth = depth;
+    gsql_init(&l->q, x);
     buf_init(&l->mem, GQL_ANSWER_MAX + GQL_IDS_MAX);
-    sr_status st = load_all(x, l, ask, depth);
+    sr_status st = check_all(x, l);
     if (st != SR_OK) {
         glevel_free(l);
         return st;
     }
     *ret = l;
+    return SR_OK;
+}
+
+/* One part of each of the first of these levels: a server answers them together. *ret_end: the
+ * first that was not asked for. */
+static sr_status load_parts(struct gx *x, struct glevel *levels, struct glevel **ret_end) {
+    struct db_val args[GQL_TOGETHER][DB_PARAMS_MAX];
+    struct db_stmt s[GQL_TOGETHER];
+    size_t n = 0;
+    struct glevel *end = levels;
+    for (; end && n < GQL_TOGETHER; end = end->next, n++) SR_TRY(next_part(end, args[n], &s[n]));
+    SR_TRY(db_run_all(x->m->read, s, n, x->err));
+    for (struct glevel *l = levels; l != end; l = l->next) SR_TRY(part_over(l));
+    *ret_end = end;
+    return SR_OK;
+}
+
+sr_status glevels_load(struct gx *x, struct glevel *levels) {
+    while (levels) {
+        /* those of which a part is left are asked for it, those that are complete for their kids */
+        struct glevel *again = NULL, **end = &again, *stop;
+        SR_TRY(load_parts(x, levels, &stop));
+        for (struct glevel *l = levels, *next; l != stop; l = next) {
+            next = l->next;
+            l->next = NULL;
+            if (l->part.from < (l->ask.f ? l->ask.n : 1)) {
+                *end = l;
+                end = &l->next;
+                continue;
+            }
+            gsql_done(&l->q);
+            SR_TRY(make_kids(x, l, &end));
+        }
+        *end = stop;
+        levels = again;
+    }
     return SR_OK;
 }
 
@@ -350,6 +409,9 @@ void glevel_free(struct glevel *l) {
         free(l->kids[i]);
     }
     buf_done(&l->mem);
+    gsql_done(&l->q);
+    free(l->ask.keys);
+    free(l->had);
     free(l->cells);
     free(l->group);
     free(l->first);

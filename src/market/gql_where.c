@@ -31,8 +31,7 @@ void gsql_done(struct gsql *q) {
     buf_done(&q->mem);
 }
 
-sr_status gsql_select(struct gsql *q, struct db_rows **ret_rows) {
-    struct db_val args[DB_PARAMS_MAX];
+sr_status gsql_stmt(struct gsql *q, struct db_val *args, struct db_stmt *ret) {
     SR_TRY(buf_status(&q->text, q->x->err));
     SR_TRY(buf_status(&q->mem, q->x->err));
     for (size_t i = 0; i < q->n; i++) {
@@ -40,7 +39,10 @@ sr_status gsql_select(struct gsql *q, struct db_rows **ret_rows) {
         if (args[i].type == DB_TEXT || args[i].type == DB_BLOB)
             args[i].s.p = q->mem.p + (uintptr_t)args[i].s.p;
     }
-    return db_select(q->x->m->read, buf_cstr(&q->text), args, q->n, ret_rows, q->x->err);
+    ret->sql = buf_cstr(&q->text);
+    ret->args = args;
+    ret->n = q->n;
+    return SR_OK;
 }
 
 /* ---- values */
