@@ -7,7 +7,7 @@
  * task, and the vault, which checks again, makes the answer. Every release and every refusal is in
  * a log whose rows carry the hash of the row before.
  *
- * Depends on: net, db, poco, wire.  Called by: main (role "sms").
+ * Depends on: net, db, commit, poco, wire.  Called by: main (role "sms").
  * SPEC: services.md#3-sms-secret-management-service,
  * execution.md#7-sms-sessions-and-what-it-checks-before-releasing-anything
  */
