@@ -332,12 +332,15 @@ sr_status commit_lasts(struct commit_group *g, struct sr_err *err) {
 
 /* ---- fibers for db.h */
 
-static sr_status ready(int fd, int events, struct sr_err *err) {
-    if (fiber_is_running()) return fiber_poll_own_fd(fd, events, 0, err);
+static sr_status ready(int fd, int events, uint64_t timeout_ms, struct sr_err *err) {
+    if (fiber_is_running()) return fiber_poll_own_fd(fd, events, timeout_ms, err);
     struct pollfd p = {.fd = fd, .events = (short)events}; /* before the loop runs, and after it */
-    while (poll(&p, 1, -1) < 0)
+    for (;;) {
+        int n = poll(&p, 1, timeout_ms ? (int)timeout_ms : -1);
+        if (n > 0) return SR_OK;
+        if (n == 0) return sr_fail(err, SR_E_TIMEOUT, "nothing came in time");
         if (errno != EINTR) return sr_fail(err, SR_E_SYS, "wait for the database");
-    return SR_OK;
+    }
 }
 
 _Static_assert(sizeof(struct fcond) == sizeof(void *), "a condition is one pointer");

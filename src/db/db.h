@@ -160,12 +160,15 @@ struct u256 db_col_u256(struct db_rows *r, unsigned col);
  * its connection is made again before the next one (outside of the transaction). For a file nothing
  * changes: it never waits. */
 struct db_waits { /* db itself knows no fibers: see commit_fibers (commit.h) */
-    sr_status (*ready)(int fd, int events, struct sr_err *err); /* POLLIN, POLLOUT: any of them */
+    /* POLLIN, POLLOUT: any of them. SR_E_TIMEOUT after timeout_ms; 0: for ever. */
+    sr_status (*ready)(int fd, int events, uint64_t timeout_ms, struct sr_err *err);
     /* Until the next wake; *place is NULL at first, and theirs. */
     sr_status (*park)(void **place, struct sr_err *err);
     void (*wake)(void **place); /* all that wait there */
 };
 #define DB_CONNECTIONS_MAX 8
+#define DB_CONNECT_MS      10000
+#define DB_SILENT_MS       60000 /* a server that is read and says nothing: SR_E_TIMEOUT */
 /* w lives for ever. connections: of a read-only one, at least 1; others have one. */
 void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections);
 

@@ -144,13 +144,17 @@ sr_status pg_lost(struct pg_conn *k, const char *what, struct sr_err *err) {
 
 /* ---- waiting */
 
-static sr_status wait_on_thread(int fd, int events, struct sr_err *err) {
+static sr_status wait_on_thread(int fd, int events, uint64_t timeout_ms, struct sr_err *err) {
     struct pollfd p = {.fd = fd, .events = (short)events};
-    while (poll(&p, 1, -1) < 0)
+    for (;;) {
+        int n = poll(&p, 1, timeout_ms ? (int)timeout_ms : -1);
+        if (n > 0) return SR_OK;
+        if (n == 0) return sr_fail(err, SR_E_TIMEOUT, "nothing came in time");
         if (errno != EINTR) return sr_fail(err, SR_E_SYS, "wait for the database");
-    return SR_OK;
+    }
 }
 
+/* What is written may have to wait for others' locks: as long as the server is there. */
 sr_status pg_io(struct pg *db, struct pg_conn *k, int events, struct sr_err *err) {
     int fd = pq()->PQsocket(k->c);
     if (fd < 0) return pg_lost(k, "wait", err);
@@ -159,9 +163,11 @@ sr_status pg_io(struct pg *db, struct pg_conn *k, int events, struct sr_err *err
         if (!pq()->PQconsumeInput(k->c)) return pg_lost(k, "wait", err);
         if (!pq()->PQisBusy(k->c)) return SR_OK;
     }
-    sr_status st = db->w ? db->w->ready(fd, events, err) : wait_on_thread(fd, events, err);
+    uint64_t ms = db->flags & DB_READ_ONLY ? DB_SILENT_MS : 0;
+    sr_status st = db->w ? db->w->ready(fd, events, ms, err) : wait_on_thread(fd, events, ms, err);
     if (st != SR_OK) {
         k->broken = true;
+        sr_err_prefix(err, "database");
         return st;
     }
     return pq()->PQconsumeInput(k->c) ? SR_OK : pg_lost(k, "wait", err);

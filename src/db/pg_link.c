@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define UP "is the PostgreSQL server up, and does it let this role in?"
+
 static struct pq calls; /* filled once; only ever the same values */
 static bool loaded;
 
@@ -110,9 +112,20 @@ static PGconn *start(const char *url, bool wait) {
 /* Its names are looked up on the thread all the same. */
 static sr_status wait_connected(PGconn *c, const struct db_waits *w, struct sr_err *err) {
     PostgresPollingStatusType s = PGRES_POLLING_WRITING;
+    int64_t end = clock_mono_us() + (int64_t)DB_CONNECT_MS * 1000;
     while (calls.PQstatus(c) != CONNECTION_BAD && s != PGRES_POLLING_OK &&
            s != PGRES_POLLING_FAILED) {
-        SR_TRY(w->ready(calls.PQsocket(c), s == PGRES_POLLING_READING ? POLLIN : POLLOUT, err));
+        struct sr_err e = {0};
+        int64_t left = (end - clock_mono_us()) / 1000;
+        sr_status st = SR_E_TIMEOUT;
+        if (left > 0)
+            st = w->ready(calls.PQsocket(c), s == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                          (uint64_t)left, &e);
+        if (st == SR_E_TIMEOUT) {
+            sr_hint(err, UP);
+            return sr_fail(err, SR_E_UNAVAILABLE, "database: the server does not answer");
+        }
+        if (st != SR_OK) return sr_fail(err, st, "database: %s", e.what);
         s = calls.PQconnectPoll(c);
     }
     return SR_OK;
@@ -128,7 +141,7 @@ sr_status pg_connect(const char *url, const struct db_waits *w, PGconn **ret, st
         char first[100];
         (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(calls.PQerrorMessage(c), "\n"),
                        calls.PQerrorMessage(c));
-        sr_hint(err, "is the PostgreSQL server up, and does it let this role in?");
+        sr_hint(err, UP);
         st = sr_fail(err, SR_E_UNAVAILABLE, "database: %s", first);
     }
     if (st != SR_OK) {

@@ -310,6 +310,43 @@ static void a_stop_while_connecting_is_heard(void **state) {
     db_close(h.db);
 }
 
+/* ---- a server that says nothing */
+
+static sr_status impatient(int fd, int events, uint64_t timeout_ms, struct sr_err *err) {
+    return commit_fibers.ready(fd, events, timeout_ms ? 50 : 0, err);
+}
+
+static void a_silent_server_is_given_up(void **state) {
+    (void)state;
+    struct db_waits waits = commit_fibers;
+    waits.ready = impatient;
+    struct db *db = opened(DB_READ_ONLY, 1), *written = opened(0, 1);
+    db_wait_by(db, &waits, 1);
+    db_wait_by(written, &waits, 1);
+    struct job j[] = {
+        {.db = db, .fn = nap}, {.db = db, .fn = get, .in = 3}, {.db = written, .fn = nap}};
+    (void)together(j, 3);
+    assert_int_equal(j[0].st, SR_E_TIMEOUT);
+    assert_non_null(strstr(j[0].err.what, "database"));
+    assert_int_equal(j[1].st, SR_OK); /* on a new connection */
+    assert_int_equal(j[2].st, SR_OK); /* a writer has patience */
+    assert_int_equal(db_run(written,
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                            "pg_backend_pid() AND usename = 'strongroom'",
+                            DB_NO_ARGS, NULL),
+                     SR_OK);
+    assert_int_equal(kill(server.pid, SIGSTOP), 0);
+    j[0] = (struct job){.db = db, .fn = get};
+    (void)together(j, 1);
+    assert_int_equal(kill(server.pid, SIGCONT), 0);
+    assert_int_equal(j[0].st, SR_E_UNAVAILABLE);
+    assert_non_null(strstr(j[0].err.hint, "server up"));
+    (void)together(&j[1], 1);
+    assert_int_equal(j[1].st, SR_OK);
+    db_close(written);
+    db_close(db);
+}
+
 /* ---- a server that comes and goes */
 
 static void all_kinds(struct job *j) {
@@ -430,6 +467,7 @@ int main(void) {
         TEST(a_stop_in_the_middle_leaves_nothing_and_waits_for_nobody),
         TEST(a_stop_within_a_pipe_leaves_it),
         TEST(a_stop_while_connecting_is_heard),
+        TEST(a_silent_server_is_given_up),
         TEST(a_server_may_be_away_for_a_while),
         TEST(large_pipes_flow_beside_each_other),
         TEST(a_group_commits_on_a_server),

@@ -207,10 +207,12 @@ static struct buf words;
 static bool told(struct db_link *l, int ms) {
     bool yes = false;
     struct sr_err e = {0};
+    int64_t end = clock_mono_us() + (int64_t)ms * 1000; /* what comes may be no news */
     if (db_link_poll(l, &yes, &words, &e) != SR_OK) fail_msg("%s", e.what);
     while (!yes) {
         struct pollfd p = {.fd = db_link_fd(l), .events = POLLIN};
-        if (poll(&p, 1, ms) == 0) return false;
+        int64_t left = (end - clock_mono_us()) / 1000;
+        if (left <= 0 || poll(&p, 1, (int)left) == 0) return false;
         if (db_link_poll(l, &yes, &words, &e) != SR_OK) fail_msg("%s", e.what);
     }
     return true;
