@@ -90,6 +90,7 @@ sr_status market_health(void *role, struct jw *checks, struct sr_err *err) {
     jw_kbool(checks, "caughtUp", m->caught_up);
     jw_kbool(checks, "indexes", m->follower != NULL);
     SR_TRY(db_get_u64(m->read, "SELECT 1", DB_NO_ARGS, &one, err));
+    SR_TRY(commit_sound(m->group, err));
     jw_kcstr(checks, "database", "ok");
     if (m->opts->dir && !db_is_shared(m->db)) SR_TRY(role_disk_health(m->opts->dir, checks, err));
     SR_TRY(eth_block_number(m->rpc, &chain, err));

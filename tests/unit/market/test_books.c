@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order books against the tables of the specification, row by row; who may sign and publish. */
 #include "world.h"
+#include <errno.h>
+#include <sys/syscall.h>
 
 /* ---- a model of the book: what a query must find among all orders of a kind */
 
@@ -437,6 +439,42 @@ FIBER_TEST(presigned_orders_need_no_signature) {
     order_is(POCO_APP, &h, "open", 4);
 }
 
+/* ---- the disk: what the group asks comes here */
+
+static _Atomic int disk_fails; /* errno */
+
+int fdatasync(int fd) {
+    if (!disk_fails) return (int)syscall(SYS_fdatasync, fd);
+    errno = disk_fails;
+    return -1;
+}
+
+static sr_status health(struct sr_err *err) {
+    cleanup_buf struct buf b;
+    buf_init(&b, 4096);
+    struct jw w = jw_of(&b);
+    jw_obj(&w);
+    return market_health(mk, &w, err);
+}
+
+/* The last one: nothing is written after it. */
+FIBER_TEST(a_disk_that_does_not_take_an_order_ends_publishing_and_health_says_so) {
+    struct sr_err e = {0};
+    if (getenv("STRONGROOM_TEST_POSTGRES")) return; /* the server's disk */
+    struct addr a = app_of(&signers[ALICE].addr, "on a bad disk");
+    struct poco_order o = app_order(&a, 1);
+    assert_ok(health(&e));
+    for (int round = 0; round < 2; round++) { /* the second time nobody asks it */
+        assert_ok(poco_salt(&o, &e));
+        assert_ok(poco_order_sign(&o, &mk->poco.domain, &keys[ALICE], &e));
+        disk_fails = round == 0 ? EIO : 0;
+        json_free(publish_raw(ALICE, &o, 500));
+    }
+    assert_int_equal(health(&e), SR_E_SYS);
+    assert_int_equal(e.sys, EIO);
+    assert_true(e.hint[0] != 0);
+}
+
 int main(void) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(every_filter_of_every_book_answers_as_the_tables_say),
@@ -444,6 +482,7 @@ int main(void) {
         cmocka_unit_test(pages_follow_each_other_and_say_whether_there_are_more),
         cmocka_unit_test(contract_wallets_publish_by_their_own_word),
         cmocka_unit_test(presigned_orders_need_no_signature),
+        cmocka_unit_test(a_disk_that_does_not_take_an_order_ends_publishing_and_health_says_so),
     };
     return cmocka_run_group_tests_name("market books", t, setup, teardown);
 }
