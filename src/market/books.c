@@ -135,20 +135,16 @@ static bool is_walked(struct http_req *rq, poco_kind k) {
 static sr_status write_rows(struct market *m, struct jw *w, const struct filter *f, bool walk,
                             const struct q_page *pg, uint64_t *ret_rows, struct sr_err *err) {
     const poco_kind k = f->kind;
-    static const char *const in_order[] = {"app_any", "dataset_any", "workerpool_any",
-                                           "request_any"};
-    const bool by_order = walk && !db_is_shared(m->read);
     cleanup_sel struct sel s;
     cleanup_buf struct buf sql;
     sel_init(&s);
     filter_sql(f, &s);
     buf_init(&sql, 16384);
     /* the kind stands in the text, not as a value, so that the kind's own indexes serve */
-    buf_printf(
-        &sql,
-        "SELECT hash, status, signer, remaining, published, bulk, json FROM orders%s%s WHERE "
-        "kind = %u AND status = 0",
-        by_order ? " INDEXED BY " : "", by_order ? in_order[k] : "", (unsigned)k);
+    buf_printf(&sql,
+               "SELECT hash, status, signer, remaining, published, bulk, json FROM orders%s WHERE "
+               "kind = %u AND status = 0",
+               filter_index(f, m->read, walk), (unsigned)k);
     buf_add(&sql, buf_slice(&s.where));
     buf_printf(&sql, " ORDER BY price %s, published, hash", k == POCO_REQUEST ? "DESC" : "ASC");
     size_t n = s.n;
@@ -216,21 +212,32 @@ sr_status route_book(struct http_req *rq, void *role, struct sr_err *err) {
     struct market *m = role;
     struct slice body;
     cleanup_buf struct buf key, b;
-    buf_init(&key, 2048);
+    buf_init(&key, 64 + NET_HEAD_MAX);
     buf_init(&b, 64u << 20);
     const poco_kind k = path_kind(rq);
     struct addr a;
     const struct addr *resource = one_resource(rq, k, &a) ? &a : NULL;
-    const uint64_t generation = books_generation(m, k, resource);
     buf_u8(&key, (uint8_t)k);
     buf_add(&key, http_query_raw(rq));
-    if (!key.bad && cache_get(m->cache, buf_slice(&key), generation, &body)) {
-        buf_add(&b, body); /* a slow client's answer must outlive its place there */
-        SR_TRY(buf_status(&b, err));
-    } else {
-        SR_TRY(list(m, rq, &b, err));
-        if (!key.bad) cache_put(m->cache, buf_slice(&key), generation, buf_slice(&b));
+    SR_TRY(buf_status(&key, err));
+    cache_state has;
+    uint64_t generation;
+    for (;;) {
+        generation = books_generation(m, k, resource);
+        has = cache_look(m->cache, buf_slice(&key), generation, &body);
+        if (has != CACHE_COMES) break;
+        SR_TRY(cache_wait(m->cache, err));
     }
+    sr_status st = SR_OK;
+    if (has == CACHE_HAS) {
+        buf_add(&b, body); /* a slow client's answer must outlive its place there */
+        st = buf_status(&b, err);
+    } else {
+        st = list(m, rq, &b, err);
+        cache_put(m->cache, buf_slice(&key), generation,
+                  st == SR_OK ? buf_slice(&b) : slice_of(NULL, 0));
+    }
+    SR_TRY(st);
     return http_reply(rq, 200, "application/json; charset=utf-8", buf_slice(&b), err);
 }
 

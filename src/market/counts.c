@@ -4,7 +4,7 @@
  *
  * A list's answer says how many orders match in all. Counting 100,000 rows takes 60 ms, and any
  * change would make it necessary again. So the counts of the filters asked lately are kept, and
- * each change is held against them.
+ * each change is held against those that may concern it: of its resource, and of any.
  *
  * With a shared database a count and the news of a change come over different connections, in any
  * order. A count knows what its statement saw (PostgreSQL's snapshot: the transactions that were
@@ -14,13 +14,13 @@
 #include "market/market_int.h"
 #include <stdlib.h>
 
-#define LIVE_COUNTS  24
-#define LIVE_MIN     500 /* smaller counts are counted */
-#define LIVE_IDLE_US 60000000
-#define SIGNERS      4096
-#define SIGNER_WAYS  4u /* places of the table in which one may be */
-#define RUNNING_MAX  32 /* transactions under way at a count that is kept */
-#define DELTA        9u /* bytes: transaction, +1 or -1 */
+#define LIVE_COUNTS 4096  /* at most, of about 1 KiB */
+#define BUCKETS     1024u /* by kind and resource */
+#define BUCKET_MAX  64u   /* so many are held against a change, and those of any resource */
+#define SIGNERS     4096
+#define SIGNER_WAYS 4u /* places of the table in which one may be */
+#define RUNNING_MAX 32 /* transactions under way at a count that is kept */
+#define DELTA       9u /* bytes: transaction, +1 or -1 */
 
 /* What a statement of a shared database saw. */
 struct seen {
@@ -28,6 +28,7 @@ struct seen {
     size_t n;
 };
 struct live {
+    struct live *next; /* of its bucket */
     struct filter filter;
     struct seen seen; /* all zero: everything but what is told (our own file) */
     int64_t asked_us;
@@ -47,8 +48,8 @@ struct by_signer {
     uint64_t count;
 };
 struct live_counts {
-    struct live e[LIVE_COUNTS];
-    size_t n;
+    struct live *bucket[BUCKETS + POCO_KINDS]; /* the last ones: of any resource */
+    size_t n, hand;
     struct asking *asking;
     struct by_signer signers[SIGNERS];
 };
@@ -57,12 +58,23 @@ struct live_counts *counts_new(void) {
     return calloc(1, sizeof(struct live_counts));
 }
 
+static void empty(struct live_counts *c) {
+    for (size_t i = 0; i < SR_ARRAY_LEN(c->bucket); i++)
+        for (struct live *l; (l = c->bucket[i]);) {
+            c->bucket[i] = l->next;
+            free(l);
+        }
+    c->n = 0;
+}
+
 void counts_free(struct live_counts *c) {
+    if (!c) return;
+    empty(c);
     free(c);
 }
 
 void counts_flush(struct market *m) {
-    m->counts->n = 0;
+    empty(m->counts);
     for (struct asking *a = m->counts->asking; a; a = a->next) a->lost = true;
     for (size_t i = 0; i < SIGNERS; i++) m->counts->signers[i].known = false;
 }
@@ -116,9 +128,9 @@ static sr_status count(struct market *m, const struct filter *f, struct counted 
     sel_init(&s);
     filter_sql(f, &s);
     buf_init(&sql, 16384);
-    buf_printf(&sql, "SELECT COUNT(*), %s FROM orders WHERE kind = %u AND status = 0",
+    buf_printf(&sql, "SELECT COUNT(*), %s FROM orders%s WHERE kind = %u AND status = 0",
                db_is_shared(m->read) ? "CAST(pg_current_snapshot() AS TEXT)" : "NULL",
-               (unsigned)f->kind);
+               filter_index(f, m->read, false), (unsigned)f->kind);
     buf_add(&sql, buf_slice(&s.where));
     SR_TRY(buf_status(&s.where, err));
     SR_TRY(buf_status(&sql, err));
@@ -127,39 +139,58 @@ static sr_status count(struct market *m, const struct filter *f, struct counted 
     return db_run_all(m->read, &q, 1, err);
 }
 
-/* Counting a large one again costs most, so the smallest gives way, or one that nobody asks for any
- * more. LIVE_COUNTS: all are worth more. */
-static size_t place_for(struct live_counts *c, uint64_t count) {
-    int64_t old = clock_mono_us() - LIVE_IDLE_US;
-    if (c->n < LIVE_COUNTS) return c->n++;
-    size_t least = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->e[i].asked_us < old) return i;
-        if (c->e[i].count < c->e[least].count) least = i;
-    }
-    return c->e[least].count < count ? least : LIVE_COUNTS;
+/* resource NULL: any. */
+static size_t bucket_of(poco_kind k, const struct addr *resource) {
+    if (!resource) return BUCKETS + (size_t)k;
+    return (((size_t)resource->b[17] << 16 | (size_t)resource->b[18] << 8 | resource->b[19]) *
+                POCO_KINDS +
+            (size_t)k) %
+           BUCKETS;
 }
 
 static struct live *kept(struct live_counts *c, const struct filter *f) {
-    for (size_t i = 0; i < c->n; i++)
-        if (filter_same(&c->e[i].filter, f)) return &c->e[i];
-    return NULL;
+    struct live *l = c->bucket[bucket_of(f->kind, filter_resource(f))];
+    while (l && !filter_same(&l->filter, f)) l = l->next;
+    return l;
 }
 
-/* The answer has come: with what was told meanwhile it is the present count. */
+/* Drops the one of a bucket that was asked for longest ago; false: it has none. */
+static bool drop_oldest(struct live_counts *c, size_t bucket) {
+    struct live **oldest = &c->bucket[bucket];
+    if (!*oldest) return false;
+    for (struct live **l = oldest; *l; l = &(*l)->next)
+        if ((*l)->asked_us < (*oldest)->asked_us) oldest = l;
+    struct live *gone = *oldest;
+    *oldest = gone->next;
+    free(gone);
+    c->n--;
+    return true;
+}
+
+static void make_room(struct live_counts *c, size_t bucket) {
+    size_t n = 0;
+    for (struct live *l = c->bucket[bucket]; l; l = l->next) n++;
+    if (n >= BUCKET_MAX && drop_oldest(c, bucket)) return;
+    while (c->n >= LIVE_COUNTS && !drop_oldest(c, c->hand++ % SR_ARRAY_LEN(c->bucket))) continue;
+}
+
+/* The answer has come: with what was told meanwhile it is the present count. Room is not worth a
+ * failure: without it the count is simply not kept. */
 static void keep(struct live_counts *c, const struct asking *a, const struct counted *answer) {
-    if (answer->n < LIVE_MIN || !answer->known || a->lost || a->deltas.bad || kept(c, a->filter))
-        return;
-    size_t at = place_for(c, answer->n);
-    if (at == LIVE_COUNTS) return;
-    struct live *l = &c->e[at];
-    *l = (struct live){*a->filter, answer->seen, clock_mono_us(), answer->n};
+    if (!answer->known || a->lost || a->deltas.bad || kept(c, a->filter)) return;
+    size_t bucket = bucket_of(a->filter->kind, filter_resource(a->filter));
+    struct live *l = sr_calloc_n(1, sizeof *l);
+    if (!l) return;
+    make_room(c, bucket);
+    *l = (struct live){c->bucket[bucket], *a->filter, answer->seen, clock_mono_us(), answer->n};
     struct rd r = rd_of(buf_slice(&a->deltas));
     while (rd_left(&r) >= DELTA) {
         uint64_t tx = rd_u64(&r);
         uint8_t more = rd_u8(&r);
         if (!saw(&l->seen, tx)) l->count += more ? 1u : (uint64_t)-1;
     }
+    c->bucket[bucket] = l;
+    c->n++;
 }
 
 sr_status counts_get(struct market *m, const struct filter *f, uint64_t *ret, struct sr_err *err) {
@@ -238,17 +269,22 @@ static void signer_changed(struct market *m, const struct order_row *r, int by, 
 
 /* ---- changes */
 
-void counts_changed(struct market *m, const struct order_row *before, const struct order_row *after,
-                    uint64_t tx, bool others) {
-    struct live_counts *c = m->counts;
-    poco_kind k = after ? after->kind : before->kind;
-    for (size_t i = 0; i < c->n; i++) {
-        struct live *l = &c->e[i];
-        if (l->filter.kind != k || saw(&l->seen, tx)) continue;
+static void follow(struct live *l, const struct order_row *before, const struct order_row *after,
+                   uint64_t tx) {
+    for (; l; l = l->next) {
+        if (saw(&l->seen, tx)) continue;
         bool was = before && filter_matches(&l->filter, before),
              is = after && filter_matches(&l->filter, after);
         if (was != is) l->count += is ? 1u : (uint64_t)-1;
     }
+}
+
+void counts_changed(struct market *m, const struct order_row *before, const struct order_row *after,
+                    uint64_t tx, bool others) {
+    struct live_counts *c = m->counts;
+    const struct order_row *r = after ? after : before;
+    follow(c->bucket[bucket_of(r->kind, &r->resource)], before, after, tx);
+    follow(c->bucket[bucket_of(r->kind, NULL)], before, after, tx);
     for (struct asking *a = c->asking; a; a = a->next) {
         bool was = before && filter_matches(a->filter, before),
              is = after && filter_matches(a->filter, after);

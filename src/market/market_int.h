@@ -28,8 +28,7 @@
 #define MARKET_PAGE        20u
 #define MARKET_PAGE_MIN    10u
 #define MARKET_PAGE_MAX    1000u
-#define MARKET_CACHE       2048u
-#define MARKET_CACHE_HELD  (8u << 20)   /* of all of them */
+#define MARKET_CACHE_HELD  (32u << 20)  /* bytes of all ready answers */
 #define MARKET_CACHE_BYTES (64u * 1024) /* of one kept answer */
 #define MARKET_VERSION     "6.4.0"      /* of the official interface that we speak */
 #define MARKET_TASKS_MAX   64u          /* tasks shown with a deal */
@@ -191,7 +190,16 @@ SR_CHECK sr_status read_body(struct http_req *rq, struct json **ret, struct sr_e
 /* ---- cache.c: answers of GET lists, good until the generation (books_generation) changes */
 struct answer_cache *cache_new(void) SR_CHECK;
 void cache_free(struct answer_cache *c);
-bool cache_get(struct answer_cache *c, struct slice key, uint64_t generation, struct slice *ret);
+typedef enum {
+    CACHE_HAS,
+    CACHE_HAS_NOT, /* make it, then cache_put, in any case */
+    CACHE_COMES    /* another fiber does: cache_wait, then look again */
+} cache_state;
+/* *ret: until the next wait. */
+cache_state cache_look(struct answer_cache *c, struct slice key, uint64_t generation,
+                       struct slice *ret);
+SR_CHECK sr_status cache_wait(struct answer_cache *c, struct sr_err *err);
+/* An empty body: it could not be made. */
 void cache_put(struct answer_cache *c, struct slice key, uint64_t generation, struct slice body);
 
 /* ---- socket.c (GET, POST /ws), live.c: what its listeners are told */

@@ -94,6 +94,10 @@ struct filter {
 void filter_init(struct filter *f, poco_kind k); /* all open orders of the kind */
 void filter_addr(struct filter *f, unsigned col, filter_op op, const struct addr *a);
 void filter_i64(struct filter *f, unsigned col, filter_op op, int64_t v);
+const struct addr *filter_resource(const struct filter *f); /* that it asks for; NULL: any */
+/* " INDEXED BY ...", or nothing, for a SELECT of these orders; in_order: pages by price, of which
+ * nearly all match. */
+const char *filter_index(const struct filter *f, const struct db *db, bool in_order);
 bool filter_same(const struct filter *a, const struct filter *b);
 bool filter_matches(const struct filter *f, const struct order_row *r);
 void filter_sql(const struct filter *f, struct sel *s); /* but for kind and status */

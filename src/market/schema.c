@@ -181,7 +181,19 @@ static const char *const steps[] = {
     "DROP TABLE challenge;"
     "DROP INDEX orders_resource;" /* each kind's own serves */
     "CREATE TABLE challenge_seed (id BIGINT NOT NULL PRIMARY KEY, seed BYTEA NOT NULL);"
-    "CREATE TABLE challenge_use (who BYTEA NOT NULL PRIMARY KEY, used BIGINT NOT NULL);",
+    "CREATE TABLE challenge_use (who BYTEA NOT NULL PRIMARY KEY, used BIGINT NOT NULL);"
+    /* One resource's orders by price: of a few hundred, or thousand, nearly all match, and a
+     * restriction with two values ("nobody or me") does not break their order. */
+    "DROP INDEX app_resource; DROP INDEX dataset_resource; DROP INDEX workerpool_resource;"
+    "DROP INDEX request_resource;"
+    "CREATE INDEX app_resource ON orders (resource, price, published, hash, dataset, workerpool,"
+    " requester, tag0, remaining) WHERE kind = 0 AND status = 0;"
+    "CREATE INDEX dataset_resource ON orders (resource, price, published, hash, app, workerpool,"
+    " requester, tag0, remaining) WHERE kind = 1 AND status = 0;"
+    "CREATE INDEX workerpool_resource ON orders (resource, price, published, hash, app, dataset,"
+    " requester, category, trust, tag0, remaining) WHERE kind = 2 AND status = 0;"
+    "CREATE INDEX request_resource ON orders (resource, price DESC, published, hash, workerpool,"
+    " category, trust, tag0, remaining) WHERE kind = 3 AND status = 0;",
 };
 
 sr_status market_db_open(const char *path, struct db **ret, struct sr_err *err) {
