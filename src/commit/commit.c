@@ -203,13 +203,16 @@ static void one_transaction(struct commit_group *g) {
     struct list rest, done, again;
     struct sr_err e = {0};
     list_init(&rest), list_init(&done), list_init(&again);
-    for (size_t n = 0; g->queue.first && n < COMMIT_JOBS; n++, g->queued--) {
+    size_t n_jobs = 0;
+    for (; g->queue.first && n_jobs < COMMIT_JOBS; n_jobs++, g->queued--) {
         struct commit_job *j = g->queue.first;
         list_remove(&g->queue, j);
         j->running = true;
         list_add(&rest, j);
     }
     if (!rest.first) return; /* their fibers have left */
+    /* under load a commit that writes the log back should do so seldom; else it should be short */
+    db_log_limit(g->db, n_jobs > 2 * COMMIT_EARLY ? DB_LOG_PAGES : COMMIT_CALM);
     sr_status st = run_all(g, &rest, &done, &again, &e);
     if (st != SR_OK) {
         if (g->hooks->undone) g->hooks->undone(g->role);

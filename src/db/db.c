@@ -26,6 +26,10 @@ int db_sync_fd(struct db *db) {
     return db->ops->sync_fd(db);
 }
 
+void db_log_limit(struct db *db, unsigned pages) {
+    if (db->ops->log_limit) db->ops->log_limit(db, pages);
+}
+
 void db_put_blob(const struct db *db, struct buf *b, struct slice bytes) {
     buf_str(b, db->ops->blob_open);
     buf_hex(b, bytes);

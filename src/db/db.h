@@ -179,6 +179,11 @@ void db_wait_by(struct db *db, const struct db_waits *w, unsigned connections);
 #define DB_SYNC_LOST (-2)
 int db_sync_fd(struct db *db);
 
+/* A file: the commit that finds the write-ahead log longer than so many pages (of 4 KiB) writes it
+ * back, and waits for the disk. Few: short waits, often; many: less work in all. */
+#define DB_LOG_PAGES 1000u /* unless said otherwise */
+void db_log_limit(struct db *db, unsigned pages);
+
 /* ---- transactions; they nest (an inner one is a savepoint)
  *
  * cleanup_db_tx struct db_tx tx = {0};

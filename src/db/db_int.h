@@ -24,6 +24,7 @@ struct db_ops {
     sr_status (*migrate)(struct db *db, bool begin, struct sr_err *err);
     sr_status (*check)(struct db *db, struct sr_err *err);
     int (*sync_fd)(struct db *db);
+    void (*log_limit)(struct db *db, unsigned pages); /* NULL: there is no log */
     void (*wait_by)(struct db *db, const struct db_waits *w, unsigned connections); /* or NULL */
     const char *blob_open, *blob_close; /* around the hex digits of a literal */
     bool shared;

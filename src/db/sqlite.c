@@ -28,7 +28,8 @@ struct file {
     size_t n;
     uint64_t clock;
     unsigned flags;
-    int wal; /* of the write-ahead log, for db_sync_fd; -1: not open */
+    unsigned log_limit; /* 0: SQLite's own, which is DB_LOG_PAGES */
+    int wal;            /* of the write-ahead log, for db_sync_fd; -1: not open */
 };
 
 static sr_status fail(struct file *db, int rc, const char *what, struct sr_err *err) {
@@ -135,6 +136,13 @@ static int file_sync_fd(struct db *base) {
         db->wal = open(log, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     }
     return db->wal >= 0 ? db->wal : DB_SYNC_LOST;
+}
+
+static void file_log_limit(struct db *base, unsigned pages) {
+    struct file *db = (struct file *)base;
+    if (pages == db->log_limit) return;
+    db->log_limit = pages;
+    (void)sqlite3_wal_autocheckpoint(db->h, (int)pages);
 }
 
 static sr_status prepare(struct file *db, const char *sql, struct rows **ret_r,
@@ -323,5 +331,6 @@ static const struct db_ops ops = {.close = file_close,
                                   .migrate = file_migrate,
                                   .check = file_check,
                                   .sync_fd = file_sync_fd,
+                                  .log_limit = file_log_limit,
                                   .blob_open = "X'",
                                   .blob_close = "'"};

@@ -317,6 +317,30 @@ what_a_killed_writer_left_in_the_log_is_in_the_file_after_the_next_opening(void 
 
 /* The writer is killed in the middle of its work, again and again: whole transactions are there,
  * halves never. */
+/* Bytes of the log after 300 commits of a page or more each. */
+static off_t log_after(unsigned limit) {
+    char path[64], wal[80];
+    struct sr_err err = {0};
+    struct db *db;
+    struct stat sb;
+    (void)snprintf(path, sizeof path, "%s/log%u.db", dir, limit);
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    assert_int_equal(db_open(path, 0, &db, &err), SR_OK);
+    assert_int_equal(db_migrate(db, schema, 2, &err), SR_OK);
+    if (limit) db_log_limit(db, limit);
+    for (uint64_t i = 0; i < 300; i++) assert_int_equal(add(db, i, &err), SR_OK);
+    assert_int_equal(stat(wal, &sb), 0);
+    db_close(db);
+    return sb.st_size;
+}
+
+static void a_log_is_written_back_when_it_is_as_long_as_it_may_be(void **state) {
+    (void)state;
+    off_t shortest = log_after(20), usual = log_after(0), same = log_after(DB_LOG_PAGES);
+    assert_true(shortest < 60 * 4200); /* begun again in time */
+    assert_true(usual > 300 * 4096 && same == usual);
+}
+
 static void a_killed_writer_leaves_whole_transactions(void **state) {
     (void)state;
     cleanup_free char *path = path_join(dir, "killed");
@@ -367,6 +391,7 @@ int main(void) {
         cmocka_unit_test(the_log_to_ask_the_disk_for_is_there_or_its_loss_is_told),
         cmocka_unit_test(
             what_a_killed_writer_left_in_the_log_is_in_the_file_after_the_next_opening),
+        cmocka_unit_test(a_log_is_written_back_when_it_is_as_long_as_it_may_be),
         cmocka_unit_test(a_killed_writer_leaves_whole_transactions),
     };
     return cmocka_run_group_tests_name("db", t, set_up, tear_down);
