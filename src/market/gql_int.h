@@ -14,6 +14,7 @@
 #define GQL_FIELDS_MAX 64         /* of one selection */
 #define GQL_INNER_MAX  64         /* columns that they use */
 #define GQL_KEYS       24u        /* parents whose ids are a value each */
+#define GQL_ARRAY      64u        /* ids in an array that is a value */
 #define GQL_KEYS_MAX   5000u      /* parents in one statement */
 #define GQL_TOGETHER   16u        /* statements that are asked at once */
 #define GQL_PLAIN_MAX  2000u      /* rows of several parents that are counted here: gql_rows.c */

@@ -65,9 +65,9 @@ static void put_inner(struct gsql *q, const struct glevel *l) {
     if (n == GQL_INNER_MAX) buf_str(&q->text, "t1.*");
 }
 
-/* A server takes any number of ids as one value, so the text is the same for all. */
+/* A server takes ids as one value, so the text is the same for any number of them. */
 static bool by_array(const struct gsql *q, const struct gask *ask) {
-    return !q->literal && ask->key != G_TEXT && db_is_shared(q->x->m->read);
+    return ask->key != G_TEXT && db_is_shared(q->x->m->read);
 }
 
 static void put_array(struct gsql *q, const struct gask *ask, const struct gpart *p) {
@@ -87,9 +87,10 @@ static void put_array(struct gsql *q, const struct gask *ask, const struct gpart
     }
     buf_str(&a, "}");
     if (a.bad != SR_OK) q->mem.bad = a.bad;
-    buf_str(&q->text, " = ANY(CAST(CAST(");
+    buf_str(&q->text, q->literal ? " = ANY(CAST(" : " = ANY(CAST(CAST(");
     gsql_db(q, db_text(buf_slice(&a)));
-    buf_printf(&q->text, " AS TEXT) AS %s[]))", ask->key == G_NUMID ? "BIGINT" : "BYTEA");
+    buf_printf(&q->text, "%s AS %s[]))", q->literal ? "" : " AS TEXT)",
+               ask->key == G_NUMID ? "BIGINT" : "BYTEA");
 }
 
 static void put_keys(struct gsql *q, const struct gask *ask, const struct gpart *p) {
@@ -180,7 +181,9 @@ static sr_status put_select(struct gsql *q, const struct glevel *l, const struct
 
 sr_status gsql_level(struct gsql *q, const struct glevel *l, const struct gask *ask,
                      struct gpart *p) {
-    for (bool literal = false;;) {
+    /* an array that the server knows when it plans is hashed, and its length is known; another is
+     * gone through for each row that is looked at, and taken to be short */
+    for (bool literal = p->to - p->from > GQL_ARRAY;;) {
         gsql_clear(q, literal);
         SR_TRY(put_select(q, l, ask, p));
         if (q->full) {

@@ -3,6 +3,7 @@
  * and whatever number of parents a list is asked for at once. */
 #include "db/db_int.h"
 #include "graph.h"
+#include "market/gql_int.h"
 
 #define RECORDED VECTORS "/market/graphql.txt"
 #define SUMS     VECTORS "/market/graphql-sums.txt"
@@ -283,6 +284,38 @@ static void a_field_costs_a_statement_whatever_the_rows(void **state) {
     assert_int_equal(few, 6);
 }
 
+/* More fields than are asked for at once, each with something under it. */
+static void any_number_of_fields_is_answered(void **state) {
+    (void)state;
+    cleanup_buf struct buf q, want;
+    buf_init(&q, 1u << 16);
+    buf_init(&want, 1u << 20);
+    buf_str(&q, "{ ");
+    buf_str(&want, "{\"data\":{");
+    for (unsigned i = 0; i < 3 * GQL_TOGETHER + 1; i++) {
+        char one[160];
+        (void)snprintf(
+            one, sizeof one,
+            "deals(first: 2, skip: %u) { id app { name owner { id frozen } } tasks(first: "
+            "1) { index } }",
+            i);
+        buf_printf(&q, "f%u: %s ", i, one);
+        buf_printf(&want, "%s\"f%u\":", i ? "," : "", i);
+        (void)snprintf(one + strlen(one), 3, " }");
+        char alone[168];
+        (void)snprintf(alone, sizeof alone, "{ %s", one);
+        cleanup_free char *a = graph_ask(true, alone, NULL);
+        cleanup_json struct json *d = NULL;
+        struct sr_err e = {0};
+        assert_ok(json_parse(slice_str(a), &d, &e));
+        buf_add(&want, json_raw(json_at(json_get(json_root(d), "data"), 0)));
+    }
+    buf_str(&q, "}");
+    buf_str(&want, "}}");
+    cleanup_free char *got = graph_ask(true, buf_cstr(&q), NULL);
+    assert_string_equal(got, buf_cstr(&want));
+}
+
 /* As many rows as are written count, not as many as are loaded. */
 static void an_answer_has_twenty_thousand_rows_at_most(void **state) {
     (void)state;
@@ -345,6 +378,7 @@ int main(void) {
         cmocka_unit_test(answers_are_as_recorded),
         cmocka_unit_test(every_field_of_every_entity_is_as_recorded),
         cmocka_unit_test(a_field_costs_a_statement_whatever_the_rows),
+        cmocka_unit_test(any_number_of_fields_is_answered),
         cmocka_unit_test(they_are_put_in),
         cmocka_unit_test(numbers_that_are_held_as_text_are_numbers),
         cmocka_unit_test(many_parents_have_what_each_has_alone),
