@@ -107,7 +107,7 @@ static sr_status ask_once(struct pg *db, struct pg_conn *k, struct ask *a, struc
  * a server that forgot the statements. */
 static bool may_ask_again(const struct pg *db, const struct pg_conn *k, const struct ask *a) {
     if (db->base.level || a->given) return false;
-    if (k->lost) return db->flags & DB_READ_ONLY || strcmp(a->s->sql, BEGIN) == 0;
+    if (k->lost) return db->flags & DB_READ_ONLY || (a->script && strcmp(a->s->sql, BEGIN) == 0);
     return k->unknown && !pg_is_dead(k) && pq()->PQtransactionStatus(k->c) == PQTRANS_IDLE;
 }
 

@@ -256,7 +256,7 @@ static void a_connection_that_broke_is_made_again(void **state) {
     assert_int_equal(db_open(server.url, 0, &other, NULL), SR_OK);
     assert_int_equal(
         db_script(other,
-                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                  "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> "
                   "pg_backend_pid() AND usename = 'strongroom'",
                   NULL),
         SR_OK);
