@@ -12,7 +12,6 @@
 #include "market/gql.h"
 
 #define GQL_FIELDS_MAX 64         /* of one selection */
-#define GQL_INNER_MAX  64         /* columns that they use */
 #define GQL_KEYS       24u        /* parents whose ids are a value each */
 #define GQL_ARRAY      64u        /* ids in an array that is a value */
 #define GQL_KEYS_MAX   5000u      /* parents in one statement */
@@ -65,8 +64,6 @@ SR_CHECK sr_status gsql_stmt(struct gsql *q, struct db_val *args, struct db_stmt
 void gsql_db(struct gsql *q, struct db_val v); /* copied */
 /* False: no value of that type. */
 bool gsql_value(struct gsql *q, g_type t, const struct gval *v);
-/* The next "t.<name>" in an expression: what follows it; NULL: none. */
-const char *gsql_own(const char *expr, struct slice *ret_name);
 /* An expression over t, our row, which has this alias. */
 void gsql_expr(struct gsql *q, const char *expr, unsigned alias);
 /* A link of (parent, child) pairs: the table of pairs in the field's text, else NULL. */
@@ -110,10 +107,10 @@ struct gask {
 /* One statement: keys from..to of those that are asked for. */
 struct gpart {
     size_t from, to;
-    bool numbered; /* rows of each parent: from skip on, first of them */
+    bool each; /* a server counts the rows of each parent: from skip on, first of them */
     uint64_t first, skip;
 };
-/* The most rows that a statement for several parents gives when they are not numbered, and one. */
+/* The most rows that a statement for several parents gives when it does not count them. */
 static inline uint64_t gpart_plain(const struct gpart *p) {
     return GQL_PLAIN_MAX + 2 * (p->to - p->from);
 }

@@ -22,9 +22,7 @@ static void put_parent(struct gsql *q, const struct gask *ask) {
 
 static void put_columns(struct gsql *q, const struct glevel *l, const struct gask *ask,
                         const struct gpart *p) {
-    unsigned alias = p->numbered ? 2 : 1;
-    buf_printf(&q->text, "SELECT t%u.id, ", alias);
-    buf_str(&q->text, l->e->interface ? p->numbered ? "t2.kind" : "t1.kind" : "NULL");
+    buf_str(&q->text, l->e->interface ? "SELECT t1.id, t1.kind" : "SELECT t1.id, NULL");
     for (size_t i = 0; i < l->flat.n; i++) {
         if (!l->f[i] || l->col[i] == GL_ID) continue;
         buf_str(&q->text, ", ");
@@ -33,36 +31,12 @@ static void put_columns(struct gsql *q, const struct glevel *l, const struct gas
             buf_printf(&q->text, "(SELECT t%u.id FROM %s AS t%u WHERE t%u.id = ", in,
                        gx_entity(q->x, l->f[i]->target)->table, in, in);
         }
-        gsql_expr(q, l->f[i]->col, alias);
+        gsql_expr(q, l->f[i]->col, 1);
         if (l->id_only[i]) buf_str(&q->text, ")");
     }
     if (p->to - p->from < 2) return;
     buf_str(&q->text, ", ");
-    if (p->numbered)
-        buf_str(&q->text, "t2.gql_parent");
-    else
-        put_parent(q, ask);
-}
-
-/* The columns of the table that the outer expressions use: "t.<name>", each once. */
-static void put_inner(struct gsql *q, const struct glevel *l) {
-    struct slice names[GQL_INNER_MAX] = {SLICE_LIT("id")};
-    size_t n = 1;
-    if (l->e->interface) names[n++] = SLICE_LIT("kind");
-    for (size_t i = 0; i < l->flat.n && n < GQL_INNER_MAX; i++) {
-        if (!l->f[i] || l->col[i] == GL_ID) continue;
-        for (const char *c = l->f[i]->col; n < GQL_INNER_MAX && (c = gsql_own(c, &names[n]));)
-            for (size_t k = 0; k <= n; k++)
-                if (k == n || slice_eq(names[k], names[n])) {
-                    n += k == n;
-                    break;
-                }
-    }
-    for (size_t i = 0; i < n && n < GQL_INNER_MAX; i++) {
-        buf_str(&q->text, i ? ", t1." : "t1.");
-        buf_add(&q->text, names[i]);
-    }
-    if (n == GQL_INNER_MAX) buf_str(&q->text, "t1.*");
+    put_parent(q, ask);
 }
 
 /* A server takes ids as one value, so the text is the same for any number of them. */
@@ -87,9 +61,9 @@ static void put_array(struct gsql *q, const struct gask *ask, const struct gpart
     }
     buf_str(&a, "}");
     if (a.bad != SR_OK) q->mem.bad = a.bad;
-    buf_str(&q->text, q->literal ? " = ANY(CAST(" : " = ANY(CAST(CAST(");
+    buf_str(&q->text, q->literal ? "CAST(" : "CAST(CAST(");
     gsql_db(q, db_text(buf_slice(&a)));
-    buf_printf(&q->text, "%s AS %s[]))", q->literal ? "" : " AS TEXT)",
+    buf_printf(&q->text, "%s AS %s[])", q->literal ? "" : " AS TEXT)",
                ask->key == G_NUMID ? "BIGINT" : "BYTEA");
 }
 
@@ -102,7 +76,9 @@ static void put_keys(struct gsql *q, const struct gask *ask, const struct gpart 
         return;
     }
     if (by_array(q, ask)) {
+        buf_str(&q->text, " = ANY(");
         put_array(q, ask, p);
+        buf_str(&q->text, ")");
         return;
     }
     buf_str(&q->text, " IN (");
@@ -127,55 +103,49 @@ static void put_from(struct gsql *q, const struct glevel *l, const struct gask *
         buf_printf(&q->text, "%s AS t1 WHERE ", l->e->table);
 }
 
-static void put_numbered(struct gsql *q, const struct gpart *p) {
-    buf_str(&q->text, ") AS t2 WHERE t2.gql_n > ");
-    gsql_db(q, db_u64(p->skip));
-    buf_str(&q->text, " AND t2.gql_n <= ");
-    gsql_db(q, db_u64(p->skip + p->first));
-    buf_printf(&q->text, " ORDER BY t2.gql_n LIMIT %u", GQL_ROWS_MAX + 1);
+static void put_limits(struct gsql *q, uint64_t first, uint64_t skip) {
+    buf_str(&q->text, " LIMIT ");
+    gsql_db(q, db_u64(first));
+    buf_str(&q->text, " OFFSET ");
+    gsql_db(q, db_u64(skip));
 }
 
 static sr_status put_select(struct gsql *q, const struct glevel *l, const struct gask *ask,
                             const struct gpart *p) {
     bool one = ask->id || (ask->f && ask->f->type == G_REF), many = p->to - p->from > 1;
     const struct gval *where = one ? NULL : gx_arg(q->x, ask->s, "where");
-    q->alias = p->numbered ? 2 : 1;
-    put_columns(q, l, ask, p);
-    if (p->numbered) {
-        buf_str(&q->text, " FROM (SELECT ");
-        put_inner(q, l);
-        buf_str(&q->text, ", ");
-        put_parent(q, ask);
-        buf_str(&q->text, " AS gql_parent, ROW_NUMBER() OVER (PARTITION BY ");
-        put_parent(q, ask);
-        SR_TRY(gsql_order(q, l->e, ask->s, 1));
-        buf_str(&q->text, ") AS gql_n");
+    q->alias = 1;
+    if (p->each) {
+        buf_str(&q->text, "SELECT t2.* FROM UNNEST(");
+        put_array(q, ask, p);
+        buf_str(&q->text, ") AS k (id) CROSS JOIN LATERAL (");
+        q->alias = 2;
     }
+    put_columns(q, l, ask, p);
     put_from(q, l, ask);
     if (ask->id) {
         buf_str(&q->text, "t1.id = ");
         if (!gsql_value(q, l->e->id, ask->id)) buf_str(&q->text, "NULL");
+    } else if (p->each) {
+        put_parent(q, ask);
+        buf_str(&q->text, " = k.id");
     } else if (ask->f) {
         put_keys(q, ask, p);
     } else {
         buf_str(&q->text, "1 = 1");
     }
-    if (where) SR_TRY(gsql_where(q, l->e, where, 1, 0));
-    if (p->numbered) {
-        put_numbered(q, p);
-        return SR_OK;
-    }
-    if (one && many) return SR_OK;
     if (one) {
-        buf_str(&q->text, " LIMIT 1");
+        buf_str(&q->text, many ? "" : " LIMIT 1");
         return SR_OK;
     }
+    if (where) SR_TRY(gsql_where(q, l->e, where, 1, 0));
     SR_TRY(gsql_order(q, l->e, ask->s, 1));
-    buf_str(&q->text, " LIMIT ");
-    gsql_db(q, db_u64(many ? gpart_plain(p) + 1 : p->first));
-    if (many) return SR_OK;
-    buf_str(&q->text, " OFFSET ");
-    gsql_db(q, db_u64(p->skip));
+    if (p->each || !many)
+        put_limits(q, p->first, p->skip);
+    else
+        put_limits(q, gpart_plain(p) + 1, 0);
+    /* one parent after the other, each one's rows in their order: no other join can do this */
+    if (p->each) buf_printf(&q->text, ") AS t2 LIMIT %u", GQL_ROWS_MAX + 1);
     return SR_OK;
 }
 
@@ -183,7 +153,7 @@ sr_status gsql_level(struct gsql *q, const struct glevel *l, const struct gask *
                      struct gpart *p) {
     /* an array that the server knows when it plans is hashed, and its length is known; another is
      * gone through for each row that is looked at, and taken to be short */
-    for (bool literal = p->to - p->from > GQL_ARRAY;;) {
+    for (bool literal = !p->each && p->to - p->from > GQL_ARRAY;;) {
         gsql_clear(q, literal);
         SR_TRY(put_select(q, l, ask, p));
         if (q->full) {

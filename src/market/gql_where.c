@@ -134,7 +134,8 @@ bool gsql_value(struct gsql *q, g_type t, const struct gval *v) {
 
 /* ---- names */
 
-const char *gsql_own(const char *expr, struct slice *ret_name) {
+/* The next "t.<name>" in an expression: what follows it; NULL: none. */
+static const char *next_own(const char *expr, struct slice *ret_name) {
     for (const char *c = expr; *c; c++) {
         bool start = c == expr || !((c[-1] >= 'a' && c[-1] <= 'z') || c[-1] == '_' ||
                                     (c[-1] >= '0' && c[-1] <= '9') || c[-1] == '.');
@@ -148,7 +149,7 @@ const char *gsql_own(const char *expr, struct slice *ret_name) {
 
 void gsql_expr(struct gsql *q, const char *expr, unsigned alias) {
     struct slice name;
-    for (const char *rest; (rest = gsql_own(expr, &name)); expr = rest) {
+    for (const char *rest; (rest = next_own(expr, &name)); expr = rest) {
         buf_put(&q->text, expr, (size_t)((const char *)name.p - 2 - expr));
         buf_printf(&q->text, "t%u.", alias);
         buf_add(&q->text, name);
