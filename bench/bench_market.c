@@ -3,6 +3,7 @@
  * Load on a market: bench_market publish|pages|graphql --market URL --rpc URL --chain FILE
  * Load on an SMS: bench_market secrets --market URL-of-the-SMS --rpc URL --chain FILE
  *   [--seconds N] [--count N] [--rate N a second] [--connections N] [--consume N a minute]
+ *   [--first N: accounts from the Nth on, for several loads at once]
  * `publish` makes an app for each connection's own key, then each order of it takes its challenge,
  * signs both, and is answered. `pages` and `graphql` ask what clients ask, in turn; with --consume
  * deals use published orders up meanwhile. `secrets` stores new requester secrets, each signed.
@@ -21,7 +22,7 @@
 
 static struct {
     const char *mode, *market, *rpc_url, *chain;
-    uint64_t seconds, count, rate, connections, consume;
+    uint64_t seconds, count, rate, connections, consume, first;
 } opt = {.seconds = 10, .connections = 16};
 
 static struct {
@@ -314,9 +315,10 @@ static sr_status make_lane(struct lane *l, size_t i, struct sr_err *err) {
     char name[32];
     buf_init(&b, 4096);
     SR_TRY(secret_new(32, &l->key, err));
-    memset(l->key.p, (int)i + 1, 32); /* always the same: a second run finds its apps again */
+    memset(l->key.p, (int)(opt.first + i) + 1,
+           32); /* always the same: a second run finds its apps again */
     SR_TRY(secp_address(&l->key, &l->who, err));
-    (void)snprintf(name, sizeof name, "load %zu", i);
+    (void)snprintf(name, sizeof name, "load %zu", (size_t)opt.first + i);
     SR_TRY(poco_enc_create_app(&b, &l->who, slice_str(name), SLICE_LIT("DOCKER"),
                                SLICE_LIT("localhost/load:1"), &sum, slice_of(NULL, 0), err));
     struct eth_want want = {.to = w.poco.app_registry, .data = buf_slice(&b)};
@@ -407,10 +409,15 @@ int main(int argc, char **argv) {
         const char *name;
         const char **text;
         uint64_t *number;
-    } flags[] = {{"--market", &opt.market, NULL},   {"--rpc", &opt.rpc_url, NULL},
-                 {"--chain", &opt.chain, NULL},     {"--seconds", NULL, &opt.seconds},
-                 {"--count", NULL, &opt.count},     {"--rate", NULL, &opt.rate},
-                 {"--consume", NULL, &opt.consume}, {"--connections", NULL, &opt.connections}};
+    } flags[] = {{"--market", &opt.market, NULL},
+                 {"--rpc", &opt.rpc_url, NULL},
+                 {"--chain", &opt.chain, NULL},
+                 {"--seconds", NULL, &opt.seconds},
+                 {"--count", NULL, &opt.count},
+                 {"--rate", NULL, &opt.rate},
+                 {"--consume", NULL, &opt.consume},
+                 {"--first", NULL, &opt.first},
+                 {"--connections", NULL, &opt.connections}};
     struct sr_err e = {0};
     opt.mode = argc > 1 ? argv[1] : "";
     bool ok = argc % 2 == 0;
@@ -427,8 +434,8 @@ int main(int argc, char **argv) {
         ok = ok && known;
     }
     run.us = malloc(SAMPLES_MAX * sizeof *run.us);
-    if (!ok || !opt.market || !opt.rpc_url || !opt.chain || opt.connections > CONNECTIONS_MAX ||
-        opt.connections == 0 || !run.us) {
+    if (!ok || !opt.market || !opt.rpc_url || !opt.chain ||
+        opt.connections + opt.first > CONNECTIONS_MAX || opt.connections == 0 || !run.us) {
         (void)fprintf(stderr, "bench_market: see the comment at the head of bench_market.c\n");
         return 2;
     }

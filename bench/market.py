@@ -55,6 +55,35 @@ class Bed:
     def rpc(self):
         return f"http://127.0.0.1:{self.port}"
 
+    def begin(self, market, mode, **options):
+        words = [w for k, v in options.items() for w in (f"--{k}", str(v))]
+        return subprocess.Popen(
+            [os.path.join(self.build, "bench", "bench_market"), mode, "--market", market.url, "--rpc", self.rpc(),
+             "--chain", os.path.join(self.build, "contracts", "chain.json"), *words],
+            stdout=subprocess.PIPE, text=True)
+
+    def end(self, process):
+        text = process.communicate()[0]
+        if not text:
+            raise SystemExit("bench: bench_market failed")
+        return json.loads(text)
+
+    def load(self, market, mode, **options):
+        """What bench_market printed, and cpu_us: processor time of the market for each request."""
+        before = cpu_seconds(market.pid)
+        said = self.end(self.begin(market, mode, **options))
+        said["cpu_us"] = (cpu_seconds(market.pid) - before) * 1e6 / max(1, said["done"])
+        return said
+
+    def load_all(self, mode, connections, **options):
+        """All markets at once, each by accounts of its own: what each printed."""
+        started = [self.begin(m, mode, connections=connections, first=i * connections, **options)
+                   for i, m in enumerate(self.markets)]
+        return [self.end(p) for p in started]
+
+    def rpc(self):
+        return f"http://127.0.0.1:{self.port}"
+
     def load(self, market, mode, **options):
         """What bench_market printed, and cpu_us: processor time of the market for each request."""
         before = cpu_seconds(market.pid)
