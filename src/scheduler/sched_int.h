@@ -7,7 +7,9 @@
  * act. Acting twice is harmless: transactions have intents, workers ignore what they do not hold.
  *
  *   tasks.c     rows: deals, tasks, attempts, history, outbox
- *   chain.c     the chain's events into rows; deadlines; the outbox into transactions
+ *   chain.c     the chain's events into rows
+ *   deadlines.c what time does to tasks
+ *   outbox.c    calls to make into transactions
  *   dispatch.c  waiting tasks to workers
  *   workers.c   the workers' websockets
  *   orders.c    our order at the market
@@ -24,6 +26,7 @@
 #define SCHED_DEAL_TASKS_MAX 10000   /* tasks taken of one deal */
 #define SCHED_HOST_TRIES     3       /* attempts that ended by the host's fault */
 #define SCHED_LOST_TRIES     10      /* attempts lost with their worker's connection */
+#define SCHED_BATCH          64      /* rows handled at once */
 #define SCHED_INTENT_TRIES   8       /* reverted transactions of one intent */
 #define SCHED_MARGIN_S       5       /* no start so shortly before the contribution deadline */
 #define SCHED_TICK_MS        500
@@ -220,7 +223,7 @@ SR_CHECK sr_status outbox_drop(struct sched *s, const struct hash *task, struct 
 /* Wakes the streams of this task. */
 void task_changed(struct sched *s, const struct hash *id);
 
-/* ---- chain.c ---- */
+/* ---- chain.c, deadlines.c, outbox.c ---- */
 SR_CHECK sr_status chain_load(struct sched *s, struct sr_err *err); /* at the start */
 void chain_follow_fiber(void *sched);
 void chain_pump_fiber(void *sched);
