@@ -247,7 +247,9 @@ static void many_parents_have_what_each_has_alone(void **state) {
     static const char *const lists[] = {
         "dealRequester { id botSize }", "dealRequester(first: 150, skip: 7) { id botSize }",
         "dealRequester(orderBy: dataset__name, orderDirection: desc, first: 10) { id }",
-        "dealRequester(where: {dataset_: {name_not: \"z\"}}, first: 200) { id }"};
+        "dealRequester(where: {dataset_: {name_not: \"z\"}}, first: 200) { id }",
+        /* few enough to be taken as they come, more than a hundred for each */
+        "dealRequester(where: {app: \"0xb0e4000000000000000000000000000000000064\"}) { id }"};
     for (size_t k = 0; k < SR_ARRAY_LEN(lists); k++) {
         (void)snprintf(q, sizeof q, "{ accounts(first: 1000) { id %s } }", lists[k]);
         cleanup_free char *accounts = graph_ask(true, q, NULL);
