@@ -364,7 +364,7 @@ sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr 
 sr_status orders_need_stake(struct market *m, const struct addr *who, bool *ret,
                             struct sr_err *err) {
     uint64_t n;
-    SR_TRY(db_get_u64(m->db,
+    SR_TRY(db_get_u64(m->read,
                       "SELECT COUNT(*) FROM orders WHERE signer = $1 AND kind IN (2, 3) AND status "
                       "= 0 AND stake = 1",
                       DB_ARGS(db_addr(who)), &n, err));

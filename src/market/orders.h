@@ -45,7 +45,7 @@ SR_CHECK sr_status orders_check_requests(struct market *m, poco_kind k, const st
 SR_CHECK sr_status orders_owner_changed(struct market *m, poco_kind k, const struct addr *resource,
                                         const struct addr *owner, uint64_t block,
                                         struct sr_err *err);
-/* Has open orders that need a stake? */
+/* Has open orders that need a stake? Outside of transactions. */
 SR_CHECK sr_status orders_need_stake(struct market *m, const struct addr *who, bool *ret,
                                      struct sr_err *err);
 SR_CHECK sr_status orders_stake_is(struct market *m, const struct addr *who, struct u256 stake,

@@ -196,6 +196,52 @@ FIBER_TEST(kept_counts_follow_what_either_changes) {
     assert_ok(db_run(db, "DELETE FROM orders WHERE json = '{}'", DB_NO_ARGS, &e));
 }
 
+/* Signers publish with either market, while blocks come that make the index look at stakes: what
+ * requests write and what the index writes share a connection. */
+static struct poco_order of_many[4][6];
+static unsigned running;
+static void publish_six(void *arg) {
+    size_t who = *(size_t *)arg;
+    for (unsigned i = 0; i < 6; i++) {
+        here(&two[(who + i) % 2]); /* another fiber may choose the other one: as good */
+        json_free(publish_raw(who, &of_many[who][i], 200));
+    }
+    running--;
+}
+
+FIBER_TEST(requests_and_the_index_write_in_turns) {
+    struct sr_err e = {0};
+    static size_t who[4];
+    struct buf b;
+    uint64_t first, n;
+    struct poco_order offer = app_order(&app, 1000);
+    here(&two[0]);
+    (void)publish(ALICE, &offer);
+    const char *count = "SELECT COUNT(*) FROM orders WHERE kind = 3 AND status = 0";
+    assert_ok(db_get_u64(db, count, DB_NO_ARGS, &first, &e));
+    running = 4;
+    for (size_t i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 6; k++) {
+            struct poco_order *o = &of_many[i][k];
+            *o = request_order(i, &app, &nobody, 1);
+            assert_ok(poco_salt(o, &e));
+            assert_ok(poco_order_sign(o, &mk->poco.domain, &keys[i], &e));
+        }
+        who[i] = i;
+        assert_ok(fiber_start(publish_six, &who[i], &e));
+    }
+    buf_init(&b, 128);
+    assert_ok(poco_enc_withdraw(&b, u256_of(1), &e));
+    for (unsigned i = 0; running || i < 4; i++) {
+        struct eth_receipt rc = send_it(OPERATOR, &hub, &b);
+        assert_true(rc.ok);
+        eth_receipt_done(&rc);
+    }
+    buf_done(&b);
+    assert_ok(db_get_u64(db, count, DB_NO_ARGS, &n, &e));
+    assert_int_equal(n, first + 24);
+}
+
 FIBER_TEST(the_one_that_indexes_is_killed_and_the_other_goes_on) {
     struct sr_err e = {0};
     uint64_t first;
@@ -279,6 +325,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest t[] = {
         cmocka_unit_test(both_serve_and_one_indexes),
         cmocka_unit_test(kept_counts_follow_what_either_changes),
+        cmocka_unit_test(requests_and_the_index_write_in_turns),
         cmocka_unit_test(the_one_that_indexes_is_killed_and_the_other_goes_on),
         cmocka_unit_test(a_lost_server_ends_a_market_with_an_error),
     };
