@@ -166,6 +166,7 @@ sr_status publish_do(struct market *m, struct publish **p, struct sr_err *err) {
         sr_status st = commit_do(m->group, &job, err);
         if (!job) *p = NULL;
         if (st != SR_OK) return st;
+        SR_ASSERT(*p); /* only a failure leaves it behind */
         if (!(*p)->ask_chain) return SR_OK;
         while (m->stepping) SR_TRY(fcond_wait(&m->step_done, COMMIT_WAIT_MS, err));
         (*p)->step = m->step_no;

@@ -48,18 +48,23 @@ static unsigned state_of(const struct order_row *r) {
     return !r ? 0 : r->status == ORDER_OPEN ? THERE | OPEN : THERE;
 }
 
+static uint64_t left_in(const struct order_row *r) {
+    return r ? r->remaining : 0;
+}
+
 static void put_order(struct buf *b, const struct order_row *before,
                       const struct order_row *after) {
     const struct order_row *r = after ? after : before;
+    SR_ASSERT(r);
     const struct addr *addrs[] = {&r->signer,     &r->resource,  &r->app,        &r->dataset,
                                   &r->workerpool, &r->requester, &r->beneficiary};
     buf_u8(b, ORDER);
     buf_u8(b, (uint8_t)r->kind);
     buf_u8(b, r->bulk);
     buf_u8(b, (uint8_t)state_of(before));
-    buf_u64(b, before ? before->remaining : 0);
+    buf_u64(b, left_in(before));
     buf_u8(b, (uint8_t)state_of(after));
-    buf_u64(b, after ? after->remaining : 0);
+    buf_u64(b, left_in(after));
     buf_put(b, r->hash.b, 32);
     for (size_t i = 0; i < SR_ARRAY_LEN(addrs); i++) buf_put(b, addrs[i]->b, 20);
     for (size_t i = 0; i < TAG_WORDS; i++) buf_u64(b, (uint64_t)r->tag[i]);
@@ -107,6 +112,7 @@ static void everything(struct market *m) {
 static void order_seen(struct market *m, const struct order_row *before,
                        const struct order_row *after, uint64_t tx, bool others) {
     const struct order_row *r = after ? after : before;
+    SR_ASSERT(r);
     counts_changed(m, before, after, tx, others);
     books_changed(m, r->kind, &r->resource);
     market_changed(m);
@@ -116,6 +122,7 @@ static void order_told(struct market *m, const struct order_row *before,
                        const struct order_row *after) {
     bool was = before && before->status == ORDER_OPEN, is = after && after->status == ORDER_OPEN;
     const struct order_row *r = after ? after : before;
+    SR_ASSERT(r);
     if (was || is)
         live_note(m,
                   !was ? LIVE_PUBLISHED

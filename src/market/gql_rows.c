@@ -115,6 +115,7 @@ static sr_status lay_out(struct gx *x, struct glevel *l) {
         if (slice_is(l->flat.s[i]->name, "__typename")) continue;
         const struct gentity_field *f = NULL;
         SR_TRY(check_field(x, l->e, l->flat.s[i], &f));
+        SR_ASSERT(f);
         l->f[i] = f;
         l->col[i] = GL_ID;
         if (f->type == G_LIST || (f->type != G_REF && strcmp(f->col, "t.id") == 0)) continue;

@@ -12,6 +12,7 @@ static struct db_val key_value(const struct gask *ask, size_t i) {
 
 /* The parent's id, in a row of the target. */
 static void put_parent(struct gsql *q, const struct gask *ask) {
+    SR_ASSERT(ask->f); /* asked for parents */
     if (ask->f->type == G_REF)
         buf_str(&q->text, "t1.id");
     else if (gql_pairs(ask->f))

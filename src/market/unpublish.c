@@ -147,6 +147,7 @@ sr_status route_unpublish(struct http_req *rq, void *role, struct sr_err *err) {
     sr_status st = commit_do(m->group, &job, err);
     if (!job) u = NULL; /* it runs yet */
     SR_TRY(st);
+    SR_ASSERT(u); /* only a failure leaves it behind */
     cleanup_buf struct buf b;
     buf_init(&b, 128 + u->n * 80);
     struct jw w = jw_of(&b);
