@@ -36,8 +36,8 @@ sr_status gsql_stmt(struct gsql *q, struct db_val *args, struct db_stmt *ret) {
     SR_TRY(buf_status(&q->mem, q->x->err));
     for (size_t i = 0; i < q->n; i++) {
         args[i] = q->args[i];
-        if (args[i].type == DB_TEXT || args[i].type == DB_BLOB)
-            args[i].s.p = q->mem.p + (uintptr_t)args[i].s.p;
+        if (args[i].type == DB_TEXT || args[i].type == DB_BLOB) /* an empty one has no place */
+            args[i].s.p = args[i].s.n ? q->mem.p + (uintptr_t)args[i].s.p : NULL;
     }
     ret->sql = buf_cstr(&q->text);
     ret->args = args;
