@@ -185,13 +185,15 @@ class Podman(WithStore):
     def setUp(self):
         super().setUp()
         self.home = f"{self.dir}/podman"
-        os.makedirs(f"{self.home}/run")
+        os.makedirs(self.home)
+        self.runroot = tempfile.mkdtemp(prefix="sr-pod-", dir="/tmp")  # podman takes no path of more than 50 characters there
+        self.addCleanup(shutil.rmtree, self.runroot, ignore_errors=True)
         with open(f"{self.home}/containers.conf", "w", encoding="utf8") as f:
             f.write('[engine]\nlock_type = "file"\nevents_logger = "none"\ncgroup_manager = "cgroupfs"\n')
         make_image(f"{self.dir}/image", 2, self.LAYERS)
         with open(f"{self.dir}/image/index.json", encoding="utf8") as f:
             self.image = self.read_blob(json.load(f)["manifests"][0]["digest"])
-        self.run_podman("pull", f"oci:{self.dir}/image:v1")
+        self.run_podman("pull", "oci:image:v1")  # it makes a name of the path
         self.run_podman("tag", self.image["config"]["digest"][7:], self.IMAGE)
 
     def read_blob(self, name):
@@ -201,13 +203,13 @@ class Podman(WithStore):
     def podman(self, *args):
         """The command line and the environment."""
         line = [*OWN_MOUNTS, "podman", "--storage-driver", "vfs", "--root", f"{self.home}/root",
-                "--runroot", f"{self.home}/run", "--tmpdir", f"{self.home}/tmp", *args]
+                "--runroot", self.runroot, "--tmpdir", f"{self.home}/tmp", *args]
         env = {"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin", "HOME": self.home, "TMPDIR": self.dir,
-               "XDG_DATA_HOME": self.home, "XDG_CONFIG_HOME": self.home, "XDG_RUNTIME_DIR": f"{self.home}/run",
+               "XDG_DATA_HOME": self.home, "XDG_CONFIG_HOME": self.home, "XDG_RUNTIME_DIR": self.runroot,
                "CONTAINERS_CONF": f"{self.home}/containers.conf",
                # the namespace is there already, and nothing is kept in the machine's own folders
                "_CONTAINERS_USERNS_CONFIGURED": "done", "_CONTAINERS_ROOTLESS_UID": "1000"}
-        return {"args": line, "env": env, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return {"args": line, "env": env, "cwd": self.dir, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
 
     def run_podman(self, *args):
         done = subprocess.run(**self.podman(*args), timeout=120, check=False)
