@@ -17,6 +17,7 @@ struct commit_group {
     struct fmutex db_free;        /* held by whoever has a transaction open */
     struct fcond turn;            /* the queue has grown, or the disk is idle */
     size_t queued;
+    size_t waiting;   /* fibers in commit_do */
     bool runs, syncs; /* its fiber is there */
     uint64_t commits, lasting;
     int fd;
@@ -203,8 +204,7 @@ static void one_transaction(struct commit_group *g) {
     struct list rest, done, again;
     struct sr_err e = {0};
     list_init(&rest), list_init(&done), list_init(&again);
-    size_t n_jobs = 0;
-    for (; g->queue.first && n_jobs < COMMIT_JOBS; n_jobs++, g->queued--) {
+    for (size_t n = 0; g->queue.first && n < COMMIT_JOBS; n++, g->queued--) {
         struct commit_job *j = g->queue.first;
         list_remove(&g->queue, j);
         j->running = true;
@@ -212,7 +212,7 @@ static void one_transaction(struct commit_group *g) {
     }
     if (!rest.first) return; /* their fibers have left */
     /* under load a commit that writes the log back should do so seldom; else it should be short */
-    db_log_limit(g->db, n_jobs > 2 * COMMIT_EARLY ? DB_LOG_PAGES : COMMIT_CALM);
+    db_log_limit(g->db, g->waiting > COMMIT_MANY ? DB_LOG_PAGES : COMMIT_CALM);
     sr_status st = run_all(g, &rest, &done, &again, &e);
     if (st != SR_OK) {
         if (g->hooks->undone) g->hooks->undone(g->role);
@@ -272,7 +272,7 @@ bool commit_is_busy(const struct commit_group *g) {
     return g->runs || g->syncs;
 }
 
-sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_err *err) {
+static sr_status do_job(struct commit_group *g, struct commit_job **job, struct sr_err *err) {
     struct commit_job *j = *job;
     j->running = j->done = j->left = false;
     j->told = (struct fcond){0};
@@ -308,6 +308,13 @@ sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_e
     }
     if (j->st != SR_OK && err && err->code == SR_OK) *err = j->why;
     return j->st;
+}
+
+sr_status commit_do(struct commit_group *g, struct commit_job **job, struct sr_err *err) {
+    g->waiting++;
+    sr_status st = do_job(g, job, err);
+    g->waiting--;
+    return st;
 }
 
 sr_status commit_alone(struct commit_group *g, sr_status (*fn)(void *arg, struct sr_err *err),

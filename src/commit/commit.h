@@ -16,9 +16,10 @@
 #include "db/db.h"
 #include "net/net.h"
 
-#define COMMIT_JOBS    256   /* of one transaction, at most */
-#define COMMIT_EARLY   16    /* so many are worth a transaction while the disk takes another */
-#define COMMIT_CALM    250u  /* pages of the log that are written back while few jobs wait */
+#define COMMIT_JOBS    256 /* of one transaction, at most */
+#define COMMIT_EARLY   16  /* so many are worth a transaction while the disk takes another */
+#define COMMIT_MANY    32 /* fibers that wait are many: then large groups matter, not short waits */
+#define COMMIT_CALM    250u  /* pages of the log that are written back while fewer wait */
 #define COMMIT_WAIT_MS 30000 /* how long a fiber waits for its job */
 
 struct commit_group; /* owned: commit_free */
