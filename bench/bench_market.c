@@ -203,8 +203,10 @@ static sr_status one_query(struct lane *l, uint64_t turn, struct sr_err *err) {
     return SR_OK;
 }
 
-/* A new secret of the lane's own account: the service looks at the signature and seals the secret.
- */
+#define SECRETS_EACH 900 /* of one account: the service stores 1,000 */
+
+/* A new secret of the lane's account, which is another one now and then: the service looks at the
+ * signature and seals the secret. */
 static sr_status one_secret(struct lane *l, uint64_t turn, struct sr_err *err) {
     char name[64], path[192], value[33], auth[133];
     uint8_t rnd[16];
@@ -212,6 +214,10 @@ static sr_status one_secret(struct lane *l, uint64_t turn, struct sr_err *err) {
     cleanup_answer struct http_answer a = {0};
     SR_TRY(random_bytes(rnd, sizeof rnd, err));
     hex_encode(value, rnd, sizeof rnd);
+    if (++l->n % SECRETS_EACH == 0) {
+        memcpy(l->key.p, rnd, sizeof rnd);
+        SR_TRY(secp_address(&l->key, &l->who, err));
+    }
     (void)snprintf(name, sizeof name, "n%llx-%llu", (unsigned long long)run.start,
                    (unsigned long long)turn);
     (void)snprintf(path, sizeof path, "/requesters/%s/secrets/%s", addr_text(&l->who).s, name);
