@@ -397,7 +397,7 @@ static sr_status stop_story(void *arg, struct sr_err *err) {
     for (int i = 0; i < 3; i++) SR_TRY(fiber_sleep(0, err));
     net_stop();
     for (size_t i = 0; i < 3; i++)
-        while (!stopped[i].done) (void)fiber_sleep(0, NULL);
+        while (!stopped[i].done) (void)!fiber_sleep(0, NULL);
     return SR_OK;
 }
 static sr_status after_stop_story(void *arg, struct sr_err *err) {

@@ -465,7 +465,7 @@ static void what_was_answered_is_there_after_a_kill(void **state) {
             log_setup("test", open("/dev/null", O_WRONLY), LOG_ERROR);
             if (with_disk(NULL) != 0) _exit(1);
             if (round == 0) keep(SECRET_WEB3, F.dataset, "");
-            (void)net_call(killed_story, &first, NULL);
+            (void)!net_call(killed_story, &first, NULL);
             _exit(1);
         }
         (void)close(p[1]);
