@@ -76,7 +76,11 @@ static sr_status set_up(struct file *db, unsigned flags, struct sr_err *err) {
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     (void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-    SR_TRY(file_script(&db->base, "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;", err));
+    /* a small cache: the kernel has the pages too, and ten roles share one machine */
+    SR_TRY(file_script(&db->base,
+                       "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; "
+                       "PRAGMA cache_size = -1000;",
+                       err));
     if (flags & DB_READ_ONLY) return SR_OK;
     SR_TRY(file_script(&db->base, "PRAGMA journal_mode = WAL;", err));
     if (flags & DB_SYNC_EACH) return file_script(&db->base, "PRAGMA synchronous = FULL;", err);

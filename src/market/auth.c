@@ -38,25 +38,27 @@ uint64_t auth_step_now(void) {
     return clock_unix_ms() / 1000 / MARKET_CHALLENGE_S;
 }
 
+static void add_number(struct keccak *k, uint64_t v) {
+    uint8_t b[8];
+    for (unsigned i = 0; i < 8; i++) b[i] = (uint8_t)(v >> (56 - 8 * i));
+    keccak_add(k, slice_of(b, sizeof b));
+}
+
 void auth_challenge(const struct market *m, const struct addr *who, uint64_t uses, uint64_t step,
                     struct buf *b) {
     static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    uint8_t text[20 + 3 * 8], mac[32];
     size_t chars = 0;
     buf_str(b, "Sign this message to log into iExec Gateway: ");
     for (uint64_t block = 0; chars < CHALLENGE_CHARS; block++) {
-        struct buf in;
-        buf_init(&in, sizeof text);
-        buf_put(&in, who->b, 20);
-        buf_u64(&in, uses);
-        buf_u64(&in, step);
-        buf_u64(&in, block);
-        memcpy(text, in.p ? in.p : text, in.n);
-        buf_done(&in);
-        hmac_sha256(slice_of(m->seed, sizeof m->seed), slice_of(text, sizeof text), mac);
-        for (size_t i = 0; i < sizeof mac && chars < CHALLENGE_CHARS; i++)
-            if (mac[i] < 248) { /* 4 * 62: every character as likely as any other */
-                buf_u8(b, (uint8_t)set[mac[i] % 62]);
+        struct keccak k; /* with the seed first it is a MAC: nothing can be appended unseen */
+        keccak_init(&k);
+        keccak_add(&k, slice_of(m->seed, sizeof m->seed));
+        keccak_add(&k, slice_of(who->b, sizeof who->b));
+        add_number(&k, uses), add_number(&k, step), add_number(&k, block);
+        const struct hash mac = keccak_end(&k);
+        for (size_t i = 0; i < sizeof mac.b && chars < CHALLENGE_CHARS; i++)
+            if (mac.b[i] < 248) { /* 4 * 62: every character as likely as any other */
+                buf_u8(b, (uint8_t)set[mac.b[i] % 62]);
                 chars++;
             }
     }

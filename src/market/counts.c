@@ -17,7 +17,7 @@
 #define LIVE_COUNTS 4096  /* at most, of about 1 KiB */
 #define BUCKETS     1024u /* by kind and resource */
 #define BUCKET_MAX  64u   /* so many are held against a change, and those of any resource */
-#define SIGNERS     4096
+#define SIGNERS     1024
 #define SIGNER_WAYS 4u /* places of the table in which one may be */
 #define RUNNING_MAX 32 /* transactions under way at a count that is kept */
 #define DELTA       9u /* bytes: transaction, +1 or -1 */
