@@ -291,9 +291,10 @@ void changes_heard(struct market *m, struct slice lines, bool whole) {
         cleanup_buf struct buf notes;
         buf_init(&notes, MESSAGE_MAX);
         if (slice_cut(line, ':', &number, &text) && num_u64(number, UINT64_MAX, &tx) &&
-            base64_decode(text, &notes) && !notes.bad)
-            follow(m, buf_slice(&notes), tx, is_own(m->changes, tx), true);
-        else if (line.n)
+            base64_decode(text, &notes) && !notes.bad) {
+            if (!is_own(m->changes, tx)) follow(m, buf_slice(&notes), tx, false, true);
+        } else if (line.n) {
             everything(m);
+        }
     }
 }
