@@ -12,15 +12,16 @@
 #include "market/market_int.h"
 #include <stdlib.h>
 
-#define MESSAGE_MAX 7990u /* characters the server takes in one */
-#define ALL         'A'   /* a note: anything may have changed */
-#define ORDER       'O'
-#define DEAL        'D'
-#define THERE       1u /* flags of an order's states */
-#define OPEN        2u
-#define NOTE_ORDER  (1u + 2u + 2 * 9u + 32u + 7 * 20u + TAG_WORDS * 8u + 2 * 8u)
-#define NOTE_DEAL   33u
-#define OWN_TXS     64u /* our last transactions, whose news are none to us */
+#define MESSAGE_MAX  7990u /* characters the server takes in one */
+#define TELL_AT_ONCE 16u   /* messages with one wait */
+#define ALL          'A'   /* a note: anything may have changed */
+#define ORDER        'O'
+#define DEAL         'D'
+#define THERE        1u /* flags of an order's states */
+#define OPEN         2u
+#define NOTE_ORDER   (1u + 2u + 2 * 9u + 32u + 7 * 20u + TAG_WORDS * 8u + 2 * 8u)
+#define NOTE_DEAL    33u
+#define OWN_TXS      64u /* our last transactions, whose news are none to us */
 
 struct changes {
     struct buf noted; /* in the open transaction */
@@ -213,10 +214,10 @@ static size_t note_size(uint8_t what) {
 }
 
 /* As many notes from there as a message holds. */
-static size_t message_end(const struct buf *b, size_t at) {
+static size_t message_end(struct slice notes, size_t at) {
     size_t end = at;
-    while (end < b->n) {
-        size_t n = note_size(b->p[end]);
+    while (end < notes.n) {
+        size_t n = note_size(notes.p[end]);
         if ((end + n - at + 2) / 3 * 4 > MESSAGE_MAX - 24) break;
         end += n;
     }
@@ -228,34 +229,51 @@ static void get_tx(void *arg, struct db_rows *r) {
     (void)!num_u64(db_col_bytes(r, 0), UINT64_MAX, &c->tx);
 }
 
-/* "number:notes in base64" */
-static sr_status tell(struct market *m, struct slice notes, struct sr_err *err) {
-    cleanup_buf struct buf text;
-    buf_init(&text, MESSAGE_MAX);
-    base64_encode(&text, notes);
-    SR_TRY(buf_status(&text, err));
-    const struct db_val args[] = {db_str(MARKET_CHANNEL), db_text(buf_slice(&text))};
-    struct db_stmt s = {.sql = "SELECT CAST(pg_current_xact_id() AS TEXT), pg_notify($1,"
-                               " CAST(pg_current_xact_id() AS TEXT) || ':' || $2)",
-                        .args = args,
-                        .n = 2,
-                        .row = get_tx,
-                        .arg = m->changes};
-    return db_run_all(m->db, &s, 1, err);
+/* A message: "number:notes in base64". */
+struct message {
+    struct buf text;
+    struct db_val args[2];
+};
+
+static struct db_stmt message_of(struct changes *c, struct slice notes, struct message *ret) {
+    buf_init(&ret->text, MESSAGE_MAX);
+    base64_encode(&ret->text, notes);
+    ret->args[0] = db_str(MARKET_CHANNEL);
+    ret->args[1] = db_text(buf_slice(&ret->text));
+    return (struct db_stmt){.sql = "SELECT CAST(pg_current_xact_id() AS TEXT), pg_notify($1,"
+                                   " CAST(pg_current_xact_id() AS TEXT) || ':' || $2)",
+                            .args = ret->args,
+                            .n = 2,
+                            .row = get_tx,
+                            .arg = c};
+}
+
+/* The messages of notes from *at on, with one wait; at least one, though it be empty. */
+static sr_status tell(struct market *m, struct slice notes, size_t *at, struct sr_err *err) {
+    struct message msg[TELL_AT_ONCE];
+    struct db_stmt s[TELL_AT_ONCE];
+    size_t n = 0;
+    sr_status st = SR_OK;
+    do {
+        size_t end = message_end(notes, *at);
+        s[n] =
+            message_of(m->changes, notes.n ? slice_of(notes.p + *at, end - *at) : notes, &msg[n]);
+        if (st == SR_OK) st = buf_status(&msg[n].text, err);
+        *at = end;
+    } while (++n < TELL_AT_ONCE && *at < notes.n);
+    if (st == SR_OK) st = db_run_all(m->db, s, n, err);
+    for (size_t i = 0; i < n; i++) buf_done(&msg[i].text);
+    return st;
 }
 
 sr_status changes_tell(struct market *m, struct sr_err *err) {
     struct changes *c = m->changes;
     static const uint8_t all = ALL;
-    if (!db_is_shared(m->db)) return SR_OK;
-    if (c->all) return tell(m, slice_of(&all, 1), err);
+    const struct slice notes = c->all ? slice_of(&all, 1) : buf_slice(&c->noted);
     size_t at = 0;
-    do {
-        size_t end = message_end(&c->noted, at);
-        struct slice notes = end > at ? slice_of(c->noted.p + at, end - at) : slice_of(NULL, 0);
-        SR_TRY(tell(m, notes, err));
-        at = end;
-    } while (at < c->noted.n);
+    if (!db_is_shared(m->db)) return SR_OK;
+    do SR_TRY(tell(m, notes, &at, err));
+    while (at < notes.n);
     return SR_OK;
 }
 
