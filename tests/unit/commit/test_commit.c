@@ -2,37 +2,18 @@
 /* Writes that are committed together: on a file, with a disk that can be held and can fail. */
 #include "../net/net_test.h"
 #include "commit/commit.h"
+#include "disk.h"
 #include <fcntl.h>
-#include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- the disk */
 
-static struct {
-    _Atomic unsigned asked; /* how often */
-    _Atomic int fails;      /* errno; 0: it takes everything */
-    _Atomic bool held;      /* answers when `go` is posted */
-    sem_t go;
-    int entered; /* an eventfd: it was asked while held */
-} disk;
 static int64_t wait_ms;
 
 static int disk_sync(int fd) {
-    disk.asked++;
-    if (disk.held) {
-        (void)eventfd_write(disk.entered, 1);
-        while (sem_wait(&disk.go) != 0) {
-        }
-    }
-    if (disk.fails) {
-        errno = disk.fails;
-        return -1;
-    }
-    return fdatasync(fd);
+    return disk_answer(fd, fdatasync);
 }
 
 #undef COMMIT_WAIT_MS
@@ -104,12 +85,8 @@ static int set_up(void **state) {
     memset(&W, 0, sizeof W);
     (void)snprintf(W.dir, sizeof W.dir, "test-commit-XXXXXX"); /* in the build's folder */
     cleanup_free char *path = mkdtemp(W.dir) ? path_join(W.dir, "db") : NULL;
-    disk.asked = 0;
-    disk.fails = 0;
-    disk.held = false;
-    disk.entered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     wait_ms = 30000;
-    return path && sem_init(&disk.go, 0, 0) == 0 ? open_world(path) : -1;
+    return path && disk_begin() ? open_world(path) : -1;
 }
 
 static sr_status until_idle(void *arg, struct sr_err *err) {
@@ -123,8 +100,7 @@ static int tear_down(void **state) {
     if (net_call(until_idle, NULL, NULL) != SR_OK) return -1;
     commit_free(W.g);
     db_close(W.db);
-    (void)close(disk.entered);
-    (void)sem_destroy(&disk.go);
+    disk_end();
     return fs_remove_tree(W.dir, NULL) == SR_OK ? 0 : -1;
 }
 
@@ -256,19 +232,6 @@ FIBER_TEST(one_job_is_written_and_asks_the_disk_once) {
     CHECK(w.st == SR_OK && w.kept && IN_T == 1 && disk.asked == 1);
     CHECK(!commit_is_busy(W.g) || W.lasts == 1);
     return SR_OK;
-}
-
-/* Waits until the disk is asked, while it is held. */
-static sr_status disk_entered(struct sr_err *err) {
-    eventfd_t v;
-    while (eventfd_read(disk.entered, &v) != 0)
-        SR_TRY(fiber_poll_fd(disk.entered, POLLIN, 60000, err));
-    return SR_OK;
-}
-
-static void disk_goes_on(void) {
-    disk.held = false;
-    (void)sem_post(&disk.go);
 }
 
 FIBER_TEST(nobody_is_told_before_the_disk_has_it_and_the_next_ones_gather_meanwhile) {

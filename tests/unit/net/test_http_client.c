@@ -168,8 +168,21 @@ SERVER_TEST(connections_are_reused) {
     return SR_OK;
 }
 
-/* A server that closes each connection after one answer without saying so. */
 static int raw_accepts;
+
+/* Starts a server made by hand, which closes lfd. */
+static sr_status serve_raw(void (*fiber)(void *lfd), int *lfd, char url[64], struct sr_err *err) {
+    *lfd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof sa;
+    CHECK(bind(*lfd, (struct sockaddr *)&sa, n) == 0 && listen(*lfd, 8) == 0);
+    CHECK(getsockname(*lfd, (struct sockaddr *)&sa, &n) == 0);
+    (void)snprintf(url, 64, "http://127.0.0.1:%u/", ntohs(sa.sin_port));
+    raw_accepts = 0;
+    return fiber_start(fiber, lfd, err);
+}
+
+/* A server that closes each connection after one answer without saying so. */
 static void raw_server(void *arg) {
     int lfd = *(int *)arg;
     for (int i = 0; i < 3; i++) {
@@ -191,15 +204,9 @@ static void raw_server(void *arg) {
 }
 
 FIBER_TEST(a_kept_connection_found_closed_is_replaced_once) {
-    int lfd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof sa;
-    CHECK(bind(lfd, (struct sockaddr *)&sa, n) == 0 && listen(lfd, 8) == 0);
-    CHECK(getsockname(lfd, (struct sockaddr *)&sa, &n) == 0);
-    raw_accepts = 0;
-    SR_TRY(fiber_start(raw_server, &lfd, err));
+    int lfd;
     char url[64];
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(sa.sin_port));
+    SR_TRY(serve_raw(raw_server, &lfd, url, err));
     struct http_call call = {.url = url};
     for (int i = 0; i < 3; i++) {
         cleanup_answer struct http_answer a = {0};
@@ -269,15 +276,9 @@ static void chatty_server(void *arg) {
 }
 
 FIBER_TEST(an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one) {
-    int lfd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof sa;
-    CHECK(bind(lfd, (struct sockaddr *)&sa, n) == 0 && listen(lfd, 8) == 0);
-    CHECK(getsockname(lfd, (struct sockaddr *)&sa, &n) == 0);
-    raw_accepts = 0;
-    SR_TRY(fiber_start(chatty_server, &lfd, err));
+    int lfd;
     char url[64];
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", ntohs(sa.sin_port));
+    SR_TRY(serve_raw(chatty_server, &lfd, url, err));
     struct http_call call = {.url = url};
     for (int i = 0; i < 2; i++) {
         cleanup_answer struct http_answer a = {0};

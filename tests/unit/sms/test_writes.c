@@ -1,69 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the secret service writes, with a disk that can be held and can fail: nothing is answered,
  * and no key leaves, before the disk has it. */
+#include "../commit/disk.h"
 #include "world.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- the disk: the group's calls come here, SQLite's own go to libc */
 
-static struct {
-    _Atomic unsigned asked;
-    _Atomic int fails; /* errno */
-    _Atomic bool held;
-    sem_t go;
-    int entered; /* an eventfd */
-} disk;
-
-int fdatasync(int fd) {
-    disk.asked++;
-    if (disk.held) {
-        (void)eventfd_write(disk.entered, 1);
-        while (sem_wait(&disk.go) != 0) {
-        }
-    }
-    if (disk.fails) {
-        errno = disk.fails;
-        return -1;
-    }
+static int to_libc(int fd) {
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-static sr_status disk_entered(struct sr_err *err) {
-    eventfd_t v;
-    while (eventfd_read(disk.entered, &v) != 0)
-        SR_TRY(fiber_poll_fd(disk.entered, POLLIN, 60000, err));
-    return SR_OK;
-}
-
-static void disk_goes_on(void) {
-    disk.held = false;
-    (void)sem_post(&disk.go);
+int fdatasync(int fd) {
+    return disk_answer(fd, to_libc);
 }
 
 static int with_disk(void **state) {
-    disk.fails = 0;
-    disk.held = false;
-    disk.entered = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    assert_int_equal(sem_init(&disk.go, 0, 0), 0);
+    assert_true(disk_begin());
     int rc = setup(state);
     disk.asked = 0;
     return rc;
 }
 
 static int without_disk(void **state) {
-    if (disk.held) disk_goes_on(); /* after a failure */
-    (void)close(disk.entered);
-    (void)sem_destroy(&disk.go);
+    disk_end();
     return teardown(state);
 }
 
